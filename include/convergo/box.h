@@ -1,0 +1,166 @@
+/* A box: its devices, families of variants, and applications.
+ *
+ * Plain data. It is read by config/ from box.yaml and the CSV files (or filled
+ * in by a program), checked once by cvg_box_check(), and never changed after.
+ * Everything is named by its index in the box's arrays: variant 3, device 0.
+ * All strings and arrays are owned by the box: cvg_box_destroy(). */
+#ifndef CONVERGO_BOX_H
+#define CONVERGO_BOX_H
+
+#include <convergo/profile.h>
+#include <convergo/slo.h>
+#include <convergo/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CVG_ANY UINT32_MAX /* no particular variant, device or app */
+#define CVG_MAX_APPS 64U
+#define CVG_MAX_VARIANTS 1024U
+#define CVG_MAX_EXITS 16U
+#define CVG_MAX_DEVICES 256U
+#define CVG_MAX_UNITS 1024U /* over all devices */
+#define CVG_MAX_IN_FLIGHT 16U
+#define CVG_MAX_BATCH 256U
+
+enum cvg_device_kind {
+    CVG_CPU,
+    CVG_GPU,
+    CVG_DLA,
+    CVG_TPU,
+    CVG_NPU,
+    CVG_FPGA,
+    CVG_DEVICE_KINDS
+};
+enum cvg_discipline { CVG_FCFS, CVG_PROCESSOR_SHARING };
+
+/* "cpu", "gpu", ...; "fcfs", "processor-sharing" */
+const char *cvg_device_kind_name(enum cvg_device_kind kind);
+const char *cvg_discipline_name(enum cvg_discipline discipline);
+
+struct cvg_variant {
+    char *name;
+    uint32_t family; /* CVG_ANY only while the box is being filled */
+    uint32_t n_exits; /* 1 for a plain model; exits = stages */
+    double accuracy[CVG_MAX_EXITS]; /* validated accuracy of each exit, 0..1 */
+    uint64_t weights_bytes;
+    uint64_t memory_bytes; /* in a device's memory, weights included */
+    double sparsity;       /* 0..1, share of weights that are zero */
+};
+
+struct cvg_option { /* a backend's own setting, passed through as text */
+    char *key;
+    char *value;
+};
+
+struct cvg_device {
+    char *name;
+    enum cvg_device_kind kind;
+    char *backend;  /* "onnxruntime", "emulated", "accelerator" */
+    char *profile;  /* its name in profile.csv; = name by default */
+    char *provider; /* of the backend; "CPU" by default */
+    struct cvg_option *options;
+    size_t n_options;
+    uint32_t threads; /* per unit, >= 1 */
+    enum cvg_discipline discipline;
+    uint32_t units;        /* >= 1 */
+    uint32_t in_flight;    /* batches that a unit may hold, >= 1 */
+    uint64_t memory_bytes; /* UINT64_MAX: unlimited */
+    uint32_t resident;     /* variants held at once; UINT32_MAX: unlimited */
+    bool has_cache;        /* each unit has an on-chip cache of weights */
+    uint64_t cache_bytes;
+    bool has_switch; /* changing the variant costs time */
+    cvg_span switch_fixed;
+    double switch_ns_per_mib; /* of min(weights, cache) */
+    double idle_w, busy_w;
+    bool emulated; /* its times come from a profile of another device */
+};
+
+struct cvg_contention { /* all of them busy: each is slower by this factor */
+    uint32_t *devices;
+    size_t n_devices;
+    double slowdown; /* >= 1 */
+};
+
+struct cvg_family {
+    char *name;
+    char *metric;       /* "top1", ... */
+    uint32_t *variants; /* in the order of the file */
+    size_t n_variants;
+    char *dataset; /* path of a labelled set, or NULL */
+};
+
+struct cvg_app {
+    char *name;
+    uint32_t family;
+    double weight; /* > 0 */
+    struct cvg_slo slo;
+    enum cvg_accuracy_over accuracy_over;
+    enum cvg_slo_kind relax[CVG_SLO_KINDS]; /* what gives way first */
+    size_t n_relax;
+    uint32_t queue_limit; /* waiting requests; more are rejected */
+    bool built_in; /* the best-effort app of a family that has no app */
+};
+
+/* How policies are named: a name, or parts; NULL = not given. */
+struct cvg_policy_spec {
+    char *name;
+    char *allocation, *order, *batching, *exits;
+};
+
+struct cvg_server_settings { /* "HOST:PORT"; NULL = default or off */
+    char *http;    /* 127.0.0.1:8000 */
+    char *grpc;    /* 127.0.0.1:8001 */
+    char *metrics; /* 127.0.0.1:8002 */
+    char *socket;  /* a path; off by default */
+};
+
+struct cvg_box {
+    char *path;   /* of box.yaml; NULL if made by a program */
+    char *models; /* model repository, NULL if the box names none */
+    struct cvg_policy_spec policy;
+    struct cvg_server_settings server;
+    struct cvg_device *devices;
+    size_t n_devices;
+    struct cvg_variant *variants;
+    size_t n_variants;
+    struct cvg_family *families;
+    size_t n_families;
+    struct cvg_app *apps; /* named apps first, then built-in ones */
+    size_t n_apps;
+    struct cvg_contention *contention;
+    size_t n_contention;
+    struct cvg_profile *profile; /* [variant][exit][device] */
+};
+
+/* An empty box on the heap, owned by the caller. NULL: no memory. */
+struct cvg_box *cvg_box_create(void);
+void cvg_box_destroy(struct cvg_box *box); /* NULL is allowed */
+
+/* Index by name, CVG_ANY if there is none. */
+uint32_t cvg_box_find_device(const struct cvg_box *box, const char *name);
+uint32_t cvg_box_find_variant(const struct cvg_box *box, const char *name);
+uint32_t cvg_box_find_family(const struct cvg_box *box, const char *name);
+uint32_t cvg_box_find_app(const struct cvg_box *box, const char *name);
+
+/* Adds, for every family without exactly one app of its own, a built-in
+ * best-effort app (named "best-effort/<family>", no SLO, weight 0.001) that
+ * requests without `slo_app` belong to. */
+enum cvg_status cvg_box_add_built_in_apps(struct cvg_box *box,
+                                          struct cvg_error *err);
+
+/* Total number of units; unit u of the box is the (u - first)-th unit of its
+ * device, devices in order. */
+uint32_t cvg_box_units(const struct cvg_box *box);
+
+/* Time to switch a unit of `device` to `variant`, not in its cache: the
+ * profile's switch_ms, else fixed + per_mib x min(weights, cache); 0 for a
+ * device without switch cost. */
+cvg_span cvg_box_switch_time(const struct cvg_box *box, uint32_t device,
+                             uint32_t variant);
+
+/* Bytes of a unit's cache that `variant` takes: min(weights, cache). */
+uint64_t cvg_box_cache_need(const struct cvg_box *box, uint32_t device,
+                            uint32_t variant);
+
+#endif

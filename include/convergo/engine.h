@@ -1,0 +1,231 @@
+/* The engine: told what happened, it answers with what to do.
+ *
+ * Pure and deterministic: no clock, I/O, thread or allocation in a step. Time
+ * enters once per step, in the event. A driver (serve/ on the real clock, sim/
+ * on a virtual one) turns the outside world into events and carries out the
+ * actions. One thread calls an engine at a time. */
+#ifndef CONVERGO_ENGINE_H
+#define CONVERGO_ENGINE_H
+
+#include <convergo/box.h>
+#include <convergo/policy.h>
+#include <convergo/request.h>
+#include <convergo/status.h>
+
+struct cvg_engine;
+
+struct cvg_engine_options {
+    const struct cvg_box *box;       /* borrowed; outlives the engine */
+    const struct cvg_policy *policy; /* copied: its four parts */
+    uint64_t seed;
+    cvg_time start;         /* the first instant; no event comes before it */
+    cvg_time measure_from;  /* SLO windows begin here (end of the warm-up) */
+    cvg_time measure_until; /* arrivals end here; CVG_NEVER when open */
+    cvg_span largest_deadline; /* sizes the window ring; 0: 10 min */
+    uint32_t ended_kept;       /* ended requests kept for explain; 0: 65,536 */
+    uint32_t drops_per_step;   /* 0: 256 */
+    uint32_t attempts;         /* starts of one request at most; 0: 3 */
+};
+
+/* --- events ------------------------------------------------------------- */
+
+#define CVG_EVENT_LIST(X)                                                      \
+    X(ARRIVAL, "arrival")                                                      \
+    X(CANCEL, "cancel")           /* the client has gone */                    \
+    X(DONE, "done")               /* a batch ended, well or not */             \
+    X(START_FAILED, "start_failed") /* a batch was never begun */              \
+    X(LOADED, "loaded")                                                        \
+    X(LOAD_FAILED, "load_failed")                                              \
+    X(UNLOADED, "unloaded")                                                    \
+    X(DEVICE, "device")           /* up, down, known to be slower */           \
+    X(MODEL, "model")             /* an operator wants a variant in or out */  \
+    X(TIMER, "timer")             /* next_wake has come */                     \
+    X(DRAIN, "drain")             /* no more arrivals are taken */             \
+    X(APP, "app")                 /* the SLO of an app changed */              \
+    X(SOLVED, "solved")           /* an allocation is ready */                 \
+    X(SOLVE_FAILED, "solve_failed")
+
+enum cvg_event_type {
+#define CVG_EVENT_ENUM(name, text) CVG_EV_##name,
+    CVG_EVENT_LIST(CVG_EVENT_ENUM)
+#undef CVG_EVENT_ENUM
+    CVG_EVENTS
+};
+
+struct cvg_done {
+    uint64_t batch;
+    enum cvg_status status; /* CVG_OK, or CVG_DEVICE: the batch is lost */
+    cvg_span run_time;      /* measured, on the device, switch included */
+    const double *confidence; /* per request of the batch, or NULL; borrowed */
+};
+
+struct cvg_event {
+    enum cvg_event_type type;
+    cvg_time at; /* the only "now" of this step; never before the last one */
+    union {
+        struct cvg_arrival arrival; /* ARRIVAL */
+        uint64_t request;           /* CANCEL */
+        struct cvg_done done;       /* DONE, START_FAILED */
+        struct {
+            uint32_t device, variant;
+        } model_on; /* LOADED, LOAD_FAILED, UNLOADED */
+        struct {
+            uint32_t device;
+            bool up;
+            double slowdown; /* known from outside, >= 1; 0: unchanged */
+        } device;            /* DEVICE */
+        struct {
+            uint32_t variant;
+            bool wanted;
+        } model; /* MODEL */
+        struct {
+            uint32_t app;
+            struct cvg_slo slo; /* the declared kinds replace the app's */
+        } app;                  /* APP */
+        struct {
+            const void *answer; /* of the allocation part; borrowed */
+            size_t size;
+        } solved; /* SOLVED */
+    };
+};
+
+/* --- actions ------------------------------------------------------------ */
+
+#define CVG_ACTION_LIST(X)                                                     \
+    X(START, "start")                                                          \
+    X(REPLY, "reply")                                                          \
+    X(DROP, "drop")                                                            \
+    X(RELEASE, "release") /* features of a paused request */                   \
+    X(ABORT, "abort")     /* where the device can */                           \
+    X(LOAD, "load")                                                            \
+    X(UNLOAD, "unload")                                                        \
+    X(SOLVE, "solve")
+
+enum cvg_action_type {
+#define CVG_ACTION_ENUM(name, text) CVG_ACT_##name,
+    CVG_ACTION_LIST(CVG_ACTION_ENUM)
+#undef CVG_ACTION_ENUM
+    CVG_ACTIONS
+};
+
+struct cvg_start {
+    uint64_t batch;
+    uint32_t unit; /* of the box */
+    uint32_t device;
+    uint32_t variant;
+    uint32_t first, last; /* stages */
+    const uint64_t *requests;
+    uint32_t n_requests;
+    cvg_time predicted; /* when it should be done */
+};
+
+struct cvg_reply { /* a served request: what was chosen and what came of it */
+    uint64_t request;
+    uint64_t batch;
+    uint32_t index; /* of this request in the batch's start */
+    uint32_t app, variant, exit, device;
+    double accuracy;   /* validated */
+    double energy_j;   /* its share */
+    cvg_span queued;   /* arrival to start */
+    cvg_span ran;      /* start to done */
+    bool deadline_met; /* true without deadline */
+    uint32_t relaxed;  /* kinds that gave way */
+};
+
+struct cvg_drop { /* any end without an answer */
+    uint64_t request;
+    enum cvg_outcome outcome; /* DROPPED, REJECTED or FAILED */
+    enum cvg_reason reason;
+    cvg_span retry_after; /* from the backlog; 0: no use to retry */
+};
+
+struct cvg_action {
+    enum cvg_action_type type;
+    union {
+        struct cvg_start start;
+        struct cvg_reply reply;
+        struct cvg_drop drop; /* a cancelled request ends without action */
+        struct {
+            uint32_t device, variant;
+        } model_on;     /* LOAD, UNLOAD: answered by an event */
+        uint64_t batch; /* ABORT */
+    };
+};
+
+struct cvg_actions { /* owned by the engine, until the next step */
+    const struct cvg_action *items;
+    size_t n;
+};
+
+/* --- calls -------------------------------------------------------------- */
+
+/* *out is owned by the caller: cvg_engine_destroy(). Allocates all that the
+ * engine will ever need. Devices hold at the start what the allocation asks
+ * for; see cvg_engine_resident(). */
+enum cvg_status cvg_engine_create(const struct cvg_engine_options *options,
+                                  struct cvg_engine **out,
+                                  struct cvg_error *err);
+void cvg_engine_destroy(struct cvg_engine *engine);
+
+/* Tells what happened; `out` says what to do. Cost: O(log queued) without a
+ * free unit, plus the policy's choice with one. */
+void cvg_engine_step(struct cvg_engine *engine, const struct cvg_event *event,
+                     struct cvg_actions *out);
+
+/* When to send a TIMER event if nothing else happens; CVG_NEVER: no need. */
+cvg_time cvg_engine_next_wake(const struct cvg_engine *engine);
+
+/* Is the variant loaded on the device (at the start: to be loaded by the
+ * driver before the first event, free of charge)? */
+bool cvg_engine_resident(const struct cvg_engine *engine, uint32_t device,
+                         uint32_t variant);
+
+/* Requests that have arrived and not ended; batches inside devices. */
+size_t cvg_engine_live(const struct cvg_engine *engine);
+size_t cvg_engine_waiting(const struct cvg_engine *engine, uint32_t app);
+size_t cvg_engine_running(const struct cvg_engine *engine);
+
+/* The nearest bounds that could be met by these alone, on an empty box: what
+ * a 504 names. Fields of kinds that are feasible are as asked. False: all can
+ * be met together. Pure; may be called between steps. */
+struct cvg_nearest {
+    enum cvg_reason reason;
+    cvg_span deadline;
+    double accuracy;
+    double energy_j;
+};
+bool cvg_engine_infeasible(const struct cvg_engine *engine,
+                           const struct cvg_arrival *arrival,
+                           struct cvg_nearest *nearest);
+
+/* --- why: what is remembered of a request -------------------------------- */
+
+struct cvg_explanation {
+    struct cvg_request request;
+    bool ended;
+    enum cvg_outcome outcome; /* when ended */
+    enum cvg_reason reason;
+    uint32_t variant, exit, device, unit; /* CVG_ANY: never started */
+    uint32_t batch_size;
+    uint32_t attempts;
+    uint32_t waiting; /* requests of its app queued when it was started */
+    cvg_time started, predicted, finished; /* CVG_NEVER: not yet */
+    double accuracy, energy_j;
+    uint32_t binding; /* kinds (bits) that ruled a cheaper or better way out */
+};
+
+/* CVG_NOTFOUND: unknown, or ended too long ago. */
+enum cvg_status cvg_engine_explain(const struct cvg_engine *engine,
+                                   uint64_t request,
+                                   struct cvg_explanation *out);
+
+/* --- what has been counted ------------------------------------------------ */
+
+struct cvg_stats; /* see convergo/stats.h */
+const struct cvg_stats *cvg_engine_stats(const struct cvg_engine *engine);
+
+/* Judges every window that has ended, and the open ones as they stand. Call it
+ * once, after the last request has ended, before the final report. */
+void cvg_engine_finish(struct cvg_engine *engine, cvg_time now);
+
+#endif

@@ -1,0 +1,217 @@
+/* Policies choose. A policy is four parts that can be combined: allocation,
+ * order, batching, exits (DESIGN.md sections 1 and 2). A part is one small
+ * file, a test, and a line in src/policy/registry.c.
+ *
+ * A part sees the box through the view, which is read-only, and has a state of
+ * its own that the engine allocates and zeroes. It is called inside a step: no
+ * allocation, no I/O, no clock. */
+#ifndef CONVERGO_POLICY_H
+#define CONVERGO_POLICY_H
+
+#include <convergo/box.h>
+#include <convergo/request.h>
+
+/* --- the view ------------------------------------------------------------ */
+
+struct cvg_held { /* a batch inside a unit */
+    uint64_t batch;
+    uint32_t variant, first, last;
+    uint32_t n;
+    cvg_time started;   /* handed to the unit */
+    cvg_time predicted; /* done, by the profile and what was learned */
+    cvg_span work;      /* its service time alone, switch included */
+};
+
+struct cvg_unit {
+    uint32_t index;  /* in the view */
+    uint32_t device; /* in the box */
+    uint32_t n_held; /* free while < the device's in_flight, and up */
+    cvg_time free_at; /* when all it holds should be done; <= now: idle */
+    struct cvg_held held[CVG_MAX_IN_FLIGHT];
+};
+
+enum cvg_residency { CVG_ABSENT, CVG_LOADING, CVG_RESIDENT, CVG_UNLOADING };
+
+struct cvg_view { /* read-only; valid during the call */
+    cvg_time now;
+    const struct cvg_box *box;
+    const struct cvg_profile *profile; /* = box->profile */
+    const struct cvg_unit *units;
+    uint32_t n_units;
+    const struct cvg_app *apps; /* the box's, with their SLOs as of now */
+    uint32_t n_apps;
+    const void *engine; /* for the calls below */
+};
+
+/* Waiting requests of one app in the order of their keys, ties by id; NULL at
+ * the end. O(1) each. */
+const struct cvg_request *cvg_view_first(const struct cvg_view *view,
+                                         uint32_t app);
+const struct cvg_request *cvg_view_next(const struct cvg_view *view,
+                                        const struct cvg_request *request);
+uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app);
+int64_t cvg_view_key(const struct cvg_view *view,
+                     const struct cvg_request *request);
+
+/* May a batch be started on this unit now: device up, room for one more? */
+bool cvg_view_free(const struct cvg_view *view, const struct cvg_unit *unit);
+bool cvg_view_up(const struct cvg_view *view, uint32_t device);
+enum cvg_residency cvg_view_residency(const struct cvg_view *view,
+                                      uint32_t device, uint32_t variant);
+/* An operator may have taken a variant out. */
+bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant);
+
+/* observed / profiled time of the device, lately. */
+double cvg_view_slowdown(const struct cvg_view *view, uint32_t device);
+
+/* Switch time if `variant` ran next on the unit after what it holds; 0 when it
+ * is in the unit's cache. */
+cvg_span cvg_view_switch(const struct cvg_view *view,
+                         const struct cvg_unit *unit, uint32_t variant);
+
+/* Predicted instant at which a batch of `n` started now on the unit would be
+ * done: what it holds, the discipline, switch, slowdown, the quantile of the
+ * profile. CVG_NEVER: it cannot run there (never measured, too large). Does
+ * not ask whether the unit is free or the variant resident. */
+cvg_time cvg_view_finish(const struct cvg_view *view,
+                         const struct cvg_unit *unit, uint32_t variant,
+                         uint32_t first, uint32_t last, uint32_t n,
+                         enum cvg_quantile quantile);
+
+/* What an app did lately, for policies that follow debts. */
+struct cvg_recent {
+    uint32_t offered; /* in the current window */
+    uint32_t good;    /* of them, counted towards throughput so far */
+    uint32_t lost;    /* of them, ended without counting */
+    double accuracy;  /* mean over the answers of the window; 0: none */
+};
+struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app);
+
+/* Does this exit satisfy the request's accuracy and energy bounds on that
+ * device at that batch size? */
+bool cvg_view_good_enough(const struct cvg_view *view,
+                          const struct cvg_request *request, uint32_t variant,
+                          uint32_t exit, uint32_t device, uint32_t n);
+
+/* --- choices ------------------------------------------------------------- */
+
+struct cvg_choices; /* filled by choose(); storage is the engine's */
+
+/* Begins a batch on a free unit. False: no room for more choices. */
+bool cvg_choose_start(struct cvg_choices *choices, uint32_t unit,
+                      uint32_t variant, uint32_t first, uint32_t last);
+/* Adds a waiting request to the batch begun last; it leaves the queue when the
+ * step applies the choices, and is not offered again by cvg_view_first/next in
+ * this call: see cvg_chosen(). False: the batch is full. */
+bool cvg_choose_request(struct cvg_choices *choices,
+                        const struct cvg_request *request);
+/* Kinds that ruled out a cheaper or better way for the batch begun last. */
+void cvg_choose_binding(struct cvg_choices *choices, uint32_t kinds);
+/* Has this request been taken by an earlier choice of this call? */
+bool cvg_chosen(const struct cvg_view *view,
+                const struct cvg_request *request);
+/* Gives a waiting request up now. */
+bool cvg_choose_drop(struct cvg_choices *choices,
+                     const struct cvg_request *request,
+                     enum cvg_reason reason);
+/* Brings a variant into a device's memory (the engine unloads the least
+ * recently used idle ones to make room), or takes it out. */
+bool cvg_choose_load(struct cvg_choices *choices, uint32_t device,
+                     uint32_t variant);
+bool cvg_choose_unload(struct cvg_choices *choices, uint32_t device,
+                       uint32_t variant);
+/* Call choose() again at `when` even if nothing else happens. */
+void cvg_choose_wake(struct cvg_choices *choices, cvg_time when);
+
+/* --- the four parts ------------------------------------------------------- */
+
+struct cvg_way { /* one way to run a request */
+    uint32_t unit, device, variant, exit;
+    uint32_t n;        /* batch size it would be part of */
+    cvg_time finish;   /* predicted */
+    cvg_span service;  /* of the batch alone, without queue and switch */
+    double accuracy;
+    double energy_j; /* its share */
+    uint32_t queued; /* batches that the unit holds or is to get before it */
+};
+
+struct cvg_order_ops {
+    const char *name; /* as written in the box file */
+    bool drops; /* gives up requests that could not be met even alone */
+    /* Bytes of `state` for this box; NULL: none. */
+    size_t (*state_size)(const struct cvg_box *box);
+    void (*init)(void *state, const struct cvg_view *view); /* may be NULL */
+
+    /* The request's place in the queue: smaller goes first, ties by id. Called
+     * when a request arrives and when its bounds change. */
+    int64_t (*key)(void *state, const struct cvg_view *view,
+                   const struct cvg_request *request);
+
+    /* Which of two ways to run a request is better (parts.c offers only ways
+     * that are accurate enough)? True: `a`. NULL: the one predicted to finish
+     * first. */
+    bool (*prefer)(const struct cvg_view *view,
+                   const struct cvg_request *request, const struct cvg_way *a,
+                   const struct cvg_way *b);
+
+    /* Decides jointly for all free units, in place of the composition in
+     * parts.c. NULL: compose. */
+    void (*choose)(void *state, const struct cvg_view *view,
+                   struct cvg_choices *choices);
+    /* Told of every ended batch; may be NULL. */
+    void (*done)(void *state, const struct cvg_view *view,
+                 const struct cvg_unit *unit, const struct cvg_held *batch,
+                 cvg_span run_time);
+};
+
+struct cvg_batching_ops {
+    const char *name;
+    size_t (*state_size)(const struct cvg_box *box);
+    /* `waiting` requests (>= 1), of which the first `fit` would still be on
+     * time in one batch of `fit` started now; at most `max` can run. Returns
+     * how many to run now (1..max), or 0 and *until: wait. */
+    uint32_t (*size)(void *state, const struct cvg_view *view,
+                     const struct cvg_unit *unit, uint32_t variant,
+                     uint32_t waiting, uint32_t fit, uint32_t max,
+                     cvg_time *until);
+};
+
+struct cvg_allocation_ops {
+    const char *name;
+    size_t (*state_size)(const struct cvg_box *box);
+    /* Which variants should each device hold at the start? want[device *
+     * n_variants + variant] in order of importance: 1 first, 0 not at all. */
+    void (*residency)(void *state, const struct cvg_view *view,
+                      uint32_t *want);
+};
+
+struct cvg_exits_ops {
+    const char *name;
+    size_t (*state_size)(const struct cvg_box *box);
+    /* The last stage to run for a request at the start of `variant`. */
+    uint32_t (*last)(void *state, const struct cvg_view *view,
+                     const struct cvg_request *request, uint32_t variant);
+};
+
+struct cvg_policy { /* parts are borrowed, static const */
+    const struct cvg_allocation_ops *allocation;
+    const struct cvg_order_ops *order;
+    const struct cvg_batching_ops *batching;
+    const struct cvg_exits_ops *exits;
+};
+
+/* By name ("edf") or parts ("order=edf,batching=nexus"); a part left out is
+ * the one of `base` (the box's policy; NULL: convergo). CVG_CONFIG names the
+ * nearest known name. */
+enum cvg_status cvg_policy_parse(const char *text,
+                                 const struct cvg_policy *base,
+                                 struct cvg_policy *out,
+                                 struct cvg_error *err);
+/* From a box file's `policy`. */
+enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
+                                     struct cvg_policy *out,
+                                     struct cvg_error *err);
+/* The k-th policy name, NULL past the last. */
+const char *cvg_policy_name(size_t k);
+
+#endif

@@ -1,0 +1,39 @@
+/* What an application asks for (DESIGN.md sections 1 and 5). */
+#ifndef CONVERGO_SLO_H
+#define CONVERGO_SLO_H
+
+#include <convergo/time.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cvg_slo_kind {
+    CVG_SLO_DEADLINE,
+    CVG_SLO_ACCURACY,
+    CVG_SLO_THROUGHPUT,
+    CVG_SLO_ENERGY,
+    CVG_SLO_KINDS
+};
+
+/* "deadline", "accuracy", "throughput", "energy" */
+const char *cvg_slo_kind_name(enum cvg_slo_kind kind);
+
+struct cvg_slo {
+    uint32_t declared;     /* bit 1 << kind for each kind that is asked for */
+    cvg_span deadline;     /* ns after arrival, > 0 */
+    double accuracy;       /* 0..1, at least */
+    double throughput_rps; /* requests/s, at least */
+    double energy_j;       /* joules per request, at most */
+};
+
+static inline bool cvg_slo_has(const struct cvg_slo *slo,
+                               enum cvg_slo_kind kind)
+{
+    return (slo->declared >> kind & 1U) != 0;
+}
+
+/* Is each answer judged by its accuracy, or the mean over a window? */
+enum cvg_accuracy_over { CVG_ACCURACY_PER_REQUEST, CVG_ACCURACY_PER_WINDOW };
+
+#define CVG_WINDOW CVG_S(1) /* SLO windows, by arrival time */
+
+#endif

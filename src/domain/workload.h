@@ -1,0 +1,93 @@
+/* What arrives: described (a process and a rate) or explicit (a trace).
+ * Plain data, owned: cvg_workload_destroy(). DESIGN.md section 4. */
+#ifndef CVG_DOMAIN_WORKLOAD_H
+#define CVG_DOMAIN_WORKLOAD_H
+
+#include "base/rng.h"
+#include <convergo/box.h>
+
+enum cvg_process {
+    CVG_PERIODIC, /* rate, jitter: phase from the seed, jitter in [0, j) */
+    CVG_POISSON,  /* rate */
+    CVG_GAMMA,    /* rate, shape of the gaps */
+    CVG_MMPP,     /* n_states rates and mean stays, exponential */
+    CVG_TRACE     /* the instants themselves */
+};
+
+#define CVG_MAX_STATES 16U
+
+struct cvg_trace_row { /* one arrival of a trace */
+    cvg_span at;       /* from the start */
+    cvg_span deadline; /* 0: the app's */
+    double accuracy;   /* negative: the app's */
+};
+
+struct cvg_stream { /* the arrivals of one app */
+    uint32_t app;
+    enum cvg_process process;
+    double rate_rps; /* > 0; periodic, poisson, gamma */
+    cvg_span jitter;
+    double shape;
+    uint32_t n_states; /* mmpp */
+    double rates_rps[CVG_MAX_STATES];
+    cvg_span stay[CVG_MAX_STATES];
+    struct cvg_trace_row *rows; /* trace; sorted */
+    size_t n_rows;
+};
+
+enum cvg_workload_event_type {
+    CVG_WORKLOAD_DEVICE_DOWN, /* for `length`; CVG_NEVER: to the end */
+    CVG_WORKLOAD_DEVICE_UP,
+    CVG_WORKLOAD_SLOWDOWN, /* factor, for `length` */
+    CVG_WORKLOAD_SLO,
+    CVG_WORKLOAD_RATE
+};
+
+struct cvg_workload_event {
+    cvg_span at;
+    enum cvg_workload_event_type type;
+    uint32_t device; /* DEVICE_*, SLOWDOWN */
+    cvg_span length;
+    double factor;
+    uint32_t app; /* SLO, RATE */
+    struct cvg_slo slo; /* declared kinds replace the app's */
+    double rate_rps;
+};
+
+struct cvg_workload {
+    char *path;
+    cvg_span duration, warmup;
+    struct cvg_stream *streams; /* at most one per app, in app order */
+    size_t n_streams;
+    struct cvg_workload_event *events; /* sorted by `at` */
+    size_t n_events;
+};
+
+void cvg_workload_destroy(struct cvg_workload *workload);
+
+/* Draws the arrivals of one stream, one after the other. A stream per (seed,
+ * app), the same for every policy. `load` multiplies the rate (a trace is
+ * played that many times as fast). */
+struct cvg_arrival_source {
+    const struct cvg_stream *stream; /* borrowed */
+    struct cvg_rng rng;
+    double load;
+    double rate_rps; /* as of now: events change it */
+    cvg_span next;   /* its next arrival, from the start; CVG_NEVER: none */
+    double clock_ns;
+    uint64_t count; /* arrivals drawn; of a trace: rows played */
+    uint32_t state; /* mmpp */
+    double state_until_ns;
+    double phase_ns;
+};
+
+void cvg_arrivals_init(struct cvg_arrival_source *source,
+                       const struct cvg_stream *stream, uint64_t seed,
+                       double load);
+/* Moves to the next arrival; `next` is then its instant. */
+void cvg_arrivals_advance(struct cvg_arrival_source *source);
+/* A workload event: from `at` on the stream has this rate (x load). */
+void cvg_arrivals_set_rate(struct cvg_arrival_source *source, cvg_span at,
+                           double rate_rps);
+
+#endif

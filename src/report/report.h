@@ -1,0 +1,38 @@
+/* The report of a run (DESIGN.md section 6): JSON and a table for terminals. */
+#ifndef CVG_REPORT_REPORT_H
+#define CVG_REPORT_REPORT_H
+
+#include "base/histogram.h"
+#include <convergo/box.h>
+#include <convergo/policy.h>
+#include <convergo/stats.h>
+#include <jansson.h>
+#include <stdio.h>
+
+struct cvg_run { /* all borrowed */
+    const char *mode;   /* "live", "sim", "replay" */
+    const char *policy; /* the text given */
+    const struct cvg_policy *parts; /* NULL: unknown, parts are left null */
+    double load;
+    uint64_t seed;
+    cvg_span duration; /* measured, without the warm-up */
+    cvg_span elapsed;  /* the drain included: utilisation is over this */
+    const struct cvg_box *box;
+    const struct cvg_stats *stats;
+    const struct cvg_histogram *decision; /* ns per step; NULL: none */
+    double bound_joint, bound_joint_weighted; /* negative: none */
+};
+
+/* One report object; owned by the caller (json_decref). NULL: no memory. */
+json_t *cvg_report_json(const struct cvg_run *run);
+
+/* One table per policy and app from a report object or an array of them.
+ * Numbers in three or four digits; emulated devices are marked. */
+void cvg_report_table(FILE *out, const json_t *reports);
+
+/* Writes text to a file by way of a temporary file beside it and a rename, so
+ * that a reader never sees half of it; "-" is stdout. */
+enum cvg_status cvg_report_write(const char *path, const json_t *reports,
+                                 struct cvg_error *err);
+
+#endif
