@@ -1,0 +1,61 @@
+/* The names of enumerations, as files and reports write them. */
+#include <convergo/box.h>
+#include <convergo/request.h>
+
+const char *cvg_slo_kind_name(enum cvg_slo_kind kind)
+{
+    static const char *const names[CVG_SLO_KINDS] = {"deadline", "accuracy",
+                                                     "throughput", "energy"};
+    return names[kind];
+}
+
+const char *cvg_device_kind_name(enum cvg_device_kind kind)
+{
+    static const char *const names[CVG_DEVICE_KINDS] = {"cpu", "gpu", "dla",
+                                                        "tpu", "npu", "fpga"};
+    return names[kind];
+}
+
+const char *cvg_discipline_name(enum cvg_discipline discipline)
+{
+    return discipline == CVG_FCFS ? "fcfs" : "processor-sharing";
+}
+
+const char *cvg_outcome_name(enum cvg_outcome outcome)
+{
+    static const char *const names[CVG_OUTCOMES] = {
+#define NAME(name, text) text,
+        CVG_OUTCOME_LIST(NAME)
+#undef NAME
+    };
+    return names[outcome];
+}
+
+const char *cvg_reason_text(enum cvg_reason reason)
+{
+    static const char *const texts[CVG_REASONS] = {
+#define TEXT(name, text) text,
+        CVG_REASON_LIST(TEXT)
+#undef TEXT
+    };
+    return texts[reason];
+}
+
+const char *cvg_reason_name(enum cvg_reason reason)
+{
+    static const char *const names[CVG_REASONS] = {
+        [CVG_REASON_NONE] = "none",
+        [CVG_REASON_DEADLINE] = "deadline",
+        [CVG_REASON_TIMEOUT] = "timeout",
+        [CVG_REASON_INFEASIBLE_DEADLINE] = "infeasible_deadline",
+        [CVG_REASON_INFEASIBLE_ACCURACY] = "infeasible_accuracy",
+        [CVG_REASON_INFEASIBLE_ENERGY] = "infeasible_energy",
+        [CVG_REASON_INFEASIBLE] = "infeasible",
+        [CVG_REASON_UNAVAILABLE] = "unavailable",
+        [CVG_REASON_QUEUE_FULL] = "queue_full",
+        [CVG_REASON_DRAINING] = "draining",
+        [CVG_REASON_DEVICE_FAILED] = "device_failed",
+        [CVG_REASON_POLICY] = "policy",
+    };
+    return names[reason];
+}
