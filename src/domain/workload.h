@@ -49,7 +49,7 @@ struct cvg_workload_event {
     uint32_t device; /* DEVICE_*, SLOWDOWN */
     cvg_span length;
     double factor;
-    uint32_t app; /* SLO, RATE */
+    uint32_t app;       /* SLO, RATE */
     struct cvg_slo slo; /* declared kinds replace the app's */
     double rate_rps;
 };
@@ -67,18 +67,21 @@ void cvg_workload_destroy(struct cvg_workload *workload);
 
 /* Draws the arrivals of one stream, one after the other. A stream per (seed,
  * app), the same for every policy. `load` multiplies the rate (a trace is
- * played that many times as fast). */
+ * played that many times as fast). Only `next` is for the caller. */
 struct cvg_arrival_source {
     const struct cvg_stream *stream; /* borrowed */
-    struct cvg_rng rng;
+    cvg_span next; /* its next arrival, from the start; CVG_NEVER: none */
     double load;
-    double rate_rps; /* as of now: events change it */
-    cvg_span next;   /* its next arrival, from the start; CVG_NEVER: none */
-    double clock_ns;
-    uint64_t count; /* arrivals drawn; of a trace: rows played */
-    uint32_t state; /* mmpp */
+    struct cvg_rng rng, states;
+    double scale;    /* of the stream's own rates: load and rate events */
+    uint64_t count;  /* arrivals drawn; of a trace: rows played */
+    cvg_span last;   /* the arrival before */
+    double clock_ns; /* up to here `left` and the state are true */
+    double left;     /* operational time until the next one */
+    double due_ns;   /* its instant, without jitter */
+    double jitter_ns;
+    uint32_t state; /* mmpp: cyclic */
     double state_until_ns;
-    double phase_ns;
 };
 
 void cvg_arrivals_init(struct cvg_arrival_source *source,
@@ -86,8 +89,13 @@ void cvg_arrivals_init(struct cvg_arrival_source *source,
                        double load);
 /* Moves to the next arrival; `next` is then its instant. */
 void cvg_arrivals_advance(struct cvg_arrival_source *source);
-/* A workload event: from `at` on the stream has this rate (x load). */
+/* A workload event: from `at` (not after `next`) on the stream has this rate
+ * (x load): what is left of the current gap is stretched or shrunk. The states
+ * of an MMPP are scaled so that their mean is the rate; a trace has none. */
 void cvg_arrivals_set_rate(struct cvg_arrival_source *source, cvg_span at,
                            double rate_rps);
+/* The trace's row of `next`; NULL if the stream is no trace, or at its end. */
+const struct cvg_trace_row *cvg_arrivals_row(
+    const struct cvg_arrival_source *source);
 
 #endif
