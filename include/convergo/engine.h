@@ -180,6 +180,12 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *engine);
 bool cvg_engine_resident(const struct cvg_engine *engine, uint32_t device,
                          uint32_t variant);
 
+/* The k-th variant (from 0) that the allocation wants the device to hold at
+ * the start, the most important first; CVG_ANY past the last. Only those that
+ * are cvg_engine_resident() fit. */
+uint32_t cvg_engine_initial(const struct cvg_engine *engine, uint32_t device,
+                            uint32_t k);
+
 /* Requests that have arrived and not ended; batches inside devices. */
 size_t cvg_engine_live(const struct cvg_engine *engine);
 size_t cvg_engine_waiting(const struct cvg_engine *engine, uint32_t app);

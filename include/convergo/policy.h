@@ -78,6 +78,21 @@ cvg_time cvg_view_finish(const struct cvg_view *view,
                          uint32_t first, uint32_t last, uint32_t n,
                          enum cvg_quantile quantile);
 
+/* The instant a request should be done by: its deadline, CVG_NEVER when it has
+ * none or its deadline has given way. */
+static inline cvg_time cvg_request_due(const struct cvg_request *request)
+{
+    return (request->relaxed >> CVG_SLO_DEADLINE & 1U) != 0
+               ? CVG_NEVER
+               : request->deadline;
+}
+
+/* Optimistic time of a request alone on an idle box (all of its bounds but the
+ * deadline kept), on the devices that are up; CVG_NEVER: nothing can run it.
+ * O(1) for a request with just its app's bounds. */
+cvg_span cvg_view_fastest(const struct cvg_view *view,
+                          const struct cvg_request *request);
+
 /* What an app did lately, for policies that follow debts. */
 struct cvg_recent {
     uint32_t offered; /* in the current window */
@@ -97,16 +112,21 @@ bool cvg_view_good_enough(const struct cvg_view *view,
 
 struct cvg_choices; /* filled by choose(); storage is the engine's */
 
-/* Begins a batch on a free unit. False: no room for more choices. */
-bool cvg_choose_start(struct cvg_choices *choices, uint32_t unit,
-                      uint32_t variant, uint32_t first, uint32_t last);
-/* Adds a waiting request to the batch begun last; it leaves the queue when the
- * step applies the choices, and is not offered again by cvg_view_first/next in
- * this call: see cvg_chosen(). False: the batch is full. */
-bool cvg_choose_request(struct cvg_choices *choices,
+/* Begins a batch on a unit. Returns a handle >= 0; negative: the unit has no
+ * room for one more, or the variant is not resident there. */
+int cvg_choose_start(struct cvg_choices *choices, uint32_t unit,
+                     uint32_t variant, uint32_t first, uint32_t last);
+/* Adds a waiting request to a batch begun in this call; it leaves the queue
+ * when the step applies the choices, and cvg_view_first/next pass over it from
+ * now on. False: the batch is full. */
+bool cvg_choose_request(struct cvg_choices *choices, int batch,
                         const struct cvg_request *request);
-/* Kinds that ruled out a cheaper or better way for the batch begun last. */
-void cvg_choose_binding(struct cvg_choices *choices, uint32_t kinds);
+/* Keeps only the first n requests of the batch (0: the batch is not begun);
+ * the others are waiting as before. */
+void cvg_choose_trim(struct cvg_choices *choices, int batch, uint32_t n);
+/* Kinds that ruled out a cheaper or better way for the batch. */
+void cvg_choose_binding(struct cvg_choices *choices, int batch,
+                        uint32_t kinds);
 /* Has this request been taken by an earlier choice of this call? */
 bool cvg_chosen(const struct cvg_view *view,
                 const struct cvg_request *request);
@@ -198,6 +218,15 @@ struct cvg_policy { /* parts are borrowed, static const */
     const struct cvg_order_ops *order;
     const struct cvg_batching_ops *batching;
     const struct cvg_exits_ops *exits;
+    /* The order part decides by its own choose(). False: the parts are
+     * composed, because another was named in place of its own. */
+    bool joint;
+    /* Turns the parts into choices where the order part does not; set by
+     * cvg_policy_parse(). */
+    void (*compose)(const struct cvg_policy *policy, void *order_state,
+                    void *batching_state, void *exits_state,
+                    const struct cvg_view *view,
+                    struct cvg_choices *choices);
 };
 
 /* By name ("edf") or parts ("order=edf,batching=nexus"); a part left out is

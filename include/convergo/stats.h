@@ -26,6 +26,7 @@ struct cvg_app_stats {
     struct cvg_counts counts; /* of requests that arrived after the warm-up */
     struct cvg_slo_counts slo; /* judged windows only */
     double accuracy_sum;       /* validated, over served requests */
+    double lowest_accuracy_window; /* of 10 s, by reply; 2: none yet */
     double energy_j;           /* of the batches that served them */
     uint64_t right, labelled;  /* bench only: answers that matched a label */
     struct cvg_histogram *latency; /* arrival to reply; owned */

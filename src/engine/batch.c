@@ -1,0 +1,146 @@
+/* Batches begin and end. */
+#include "engine/state.h"
+
+#include <assert.h>
+
+struct batch *cvg__batch_take(struct cvg_engine *e)
+{
+    /* As many as all units can hold together: one is always left for a unit
+     * that has room. */
+    assert(e->free_batch != NONE);
+    struct batch *b = &e->batches[e->free_batch];
+    e->free_batch = b->next_free;
+    b->id = 0;
+    b->n = 0;
+    b->binding = 0;
+    return b;
+}
+
+void cvg__batch_give(struct cvg_engine *e, struct batch *b)
+{
+    b->id = 0;
+    b->next_free = e->free_batch;
+    e->free_batch = (uint32_t)(b - e->batches);
+}
+
+/* A request leaves its queue for a unit. */
+static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
+{
+    struct slot *s = &e->slots[b->slots[k]];
+    s->waiting = e->queues[s->request.app].n;
+    cvg__queue_remove(e, b->slots[k]);
+    cvg__expiry_remove(e, b->slots[k]);
+    s->state = SLOT_RUNNING;
+    s->taken = false;
+    s->batch = (uint32_t)(b - e->batches);
+    s->index_in_batch = k;
+    s->attempts++;
+    s->variant = b->variant;
+    s->exit = b->last;
+    s->unit = b->unit;
+    s->batch_size = b->n;
+    s->binding = b->binding;
+    s->started = e->now;
+    s->predicted = b->predicted;
+    e->action_ids[e->n_action_ids++] = s->request.id;
+}
+
+void cvg__batch_start(struct cvg_engine *e, uint32_t index)
+{
+    struct batch *b = &e->batches[index];
+    uint32_t device = e->units[b->unit].device;
+    struct residency *r = cvg__residency(e, device, b->variant);
+    assert(b->n > 0 && r->state == CVG_RESIDENT);
+    b->id = (++e->batch_count << BATCH_BITS) | index;
+    r->runs++;
+    r->used = e->now;
+    e->n_running++;
+    cvg__unit_start(e, index);
+    struct cvg_device_stats *stats = &e->stats->devices[device];
+    stats->batches++;
+    stats->items += b->n;
+    const uint64_t *ids = &e->action_ids[e->n_action_ids];
+    for (uint32_t k = 0; k < b->n; k++) {
+        start_request(e, b, k);
+    }
+    cvg__act(e, CVG_ACT_START)->start = (struct cvg_start){
+        .batch = b->id,
+        .unit = b->unit,
+        .device = device,
+        .variant = b->variant,
+        .first = b->first,
+        .last = b->last,
+        .requests = ids,
+        .n_requests = b->n,
+        .predicted = b->predicted,
+    };
+}
+
+static struct batch *find_batch(struct cvg_engine *e, uint64_t id)
+{
+    uint32_t index = (uint32_t)(id & ((1U << BATCH_BITS) - 1));
+    if (id == 0 || index >= e->n_batches || e->batches[index].id != id) {
+        return NULL;
+    }
+    return &e->batches[index];
+}
+
+static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
+                         double energy_j)
+{
+    for (uint32_t k = 0; k < b->n; k++) {
+        uint32_t slot = b->slots[k];
+        if (!answered) {
+            cvg__requeue(e, slot);
+        } else if (e->slots[slot].cancelled) {
+            cvg__end_unserved(e, slot, CVG_OUTCOME_CANCELLED,
+                              CVG_REASON_NONE);
+        } else {
+            cvg__end_served(e, slot, energy_j / b->n);
+        }
+    }
+}
+
+void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
+                     bool begun)
+{
+    struct batch *b = find_batch(e, done->batch);
+    if (b == NULL) {
+        return; /* its device went down before: already accounted for */
+    }
+    bool answered = begun && done->status == CVG_OK;
+    uint32_t device = e->units[b->unit].device;
+    struct cvg_device_stats *stats = &e->stats->devices[device];
+    struct residency *r = cvg__residency(e, device, b->variant);
+    const struct cvg_order_ops *order = e->policy.order;
+    cvg__unit_end(e, (uint32_t)(b - e->batches), done->run_time, answered);
+    r->runs--;
+    e->n_running--;
+    double energy_j = 0;
+    if (answered) {
+        energy_j = cvg_profile_energy(e->profile, b->variant, b->first,
+                                      b->last, device, b->n);
+        stats->energy_j += energy_j;
+        cvg__device_worked(e, device);
+        if (order->done != NULL) {
+            struct cvg_held held = {.batch = b->id,
+                                    .variant = b->variant,
+                                    .first = b->first,
+                                    .last = b->last,
+                                    .n = b->n,
+                                    .started = b->started,
+                                    .predicted = b->predicted,
+                                    .work = b->work};
+            order->done(e->order_state, &e->view, &e->units[b->unit], &held,
+                        done->run_time);
+        }
+    } else {
+        stats->failures++;
+        cvg__device_failed(e, device);
+    }
+    end_requests(e, b, answered, energy_j);
+    if (!e->enabled[b->variant]) {
+        cvg__unload(e, device, b->variant);
+    }
+    cvg__batch_give(e, b);
+}

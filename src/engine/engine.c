@@ -1,0 +1,437 @@
+/* The engine: one step from an event to the actions. */
+#include "engine/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_ENDED_KEPT 65536U
+#define DEFAULT_DROPS_PER_STEP 256U
+#define DEFAULT_ATTEMPTS 3U
+
+/* --- create and destroy ------------------------------------------------------- */
+
+static uint32_t power_of_two(uint32_t n)
+{
+    uint32_t p = 16;
+    while (p < n) {
+        p *= 2;
+    }
+    return p;
+}
+
+static uint32_t largest_batch(const struct cvg_box *box)
+{
+    uint32_t largest = 1;
+    for (uint32_t v = 0; v < box->n_variants; v++) {
+        for (uint32_t d = 0; d < box->n_devices; d++) {
+            uint32_t max = cvg_profile_max_batch(box->profile, v, 0, 0, d);
+            largest = max > largest ? max : largest;
+        }
+    }
+    return largest;
+}
+
+static void measure(struct cvg_engine *e)
+{
+    uint32_t queued = 0;
+    e->n_units = cvg_box_units(e->box);
+    e->max_batch = largest_batch(e->box);
+    for (size_t d = 0; d < e->box->n_devices; d++) {
+        e->n_batches += e->box->devices[d].units * e->box->devices[d].in_flight;
+    }
+    for (size_t a = 0; a < e->box->n_apps; a++) {
+        queued += e->box->apps[a].queue_limit;
+    }
+    /* A batch that fails goes back to its queue above the limit. */
+    e->n_slots = queued + e->n_batches * e->max_batch + 1;
+    e->id_mask = power_of_two(2 * e->n_slots) - 1;
+    e->ended_mask = power_of_two(2 * e->max_ended) - 1;
+    /* A step ends at most: what one device down gives back or ends, the drops
+     * of the policy and of time, a start per batch, and loads. */
+    e->max_actions = 2 * e->n_batches * e->max_batch + e->n_batches +
+                     e->drops_per_step + MAX_CHOICE_DROPS + MAX_CHOICE_LOADS +
+                     (uint32_t)(e->box->n_devices * e->box->n_variants) + 16;
+}
+
+static void *zeroed(size_t n, size_t size)
+{
+    return calloc(n + 1, size); /* never of size 0, which may be NULL */
+}
+
+static bool allocate(struct cvg_engine *e)
+{
+    const struct cvg_box *box = e->box;
+    size_t pairs = box->n_devices * box->n_variants;
+    e->apps = zeroed(box->n_apps, sizeof *e->apps);
+    e->fastest = zeroed(box->n_apps, sizeof *e->fastest);
+    e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
+    e->slots = zeroed(e->n_slots, sizeof *e->slots);
+    e->id_table = zeroed(e->id_mask, sizeof *e->id_table);
+    e->queues = zeroed(box->n_apps, sizeof *e->queues);
+    e->heap = zeroed(e->n_slots, sizeof *e->heap);
+    e->units = zeroed(e->n_units, sizeof *e->units);
+    e->unit_states = zeroed(e->n_units, sizeof *e->unit_states);
+    e->first_unit = zeroed(box->n_devices, sizeof *e->first_unit);
+    e->batches = zeroed(e->n_batches, sizeof *e->batches);
+    e->batch_slots =
+        zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->batch_slots);
+    e->devices = zeroed(box->n_devices, sizeof *e->devices);
+    e->residency = zeroed(pairs, sizeof *e->residency);
+    e->want = zeroed(pairs, sizeof *e->want);
+    e->choices.starts = zeroed(e->n_batches, sizeof *e->choices.starts);
+    e->actions = zeroed(e->max_actions, sizeof *e->actions);
+    e->action_ids =
+        zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->action_ids);
+    e->ended = zeroed(e->max_ended, sizeof *e->ended);
+    e->ended_table = zeroed(e->ended_mask, sizeof *e->ended_table);
+    return e->apps != NULL && e->fastest != NULL && e->enabled != NULL &&
+           e->slots != NULL && e->id_table != NULL && e->queues != NULL &&
+           e->heap != NULL && e->units != NULL && e->unit_states != NULL &&
+           e->first_unit != NULL && e->batches != NULL &&
+           e->batch_slots != NULL && e->devices != NULL &&
+           e->residency != NULL && e->want != NULL &&
+           e->choices.starts != NULL && e->actions != NULL &&
+           e->action_ids != NULL && e->ended != NULL &&
+           e->ended_table != NULL;
+}
+
+static bool allocate_part(size_t (*size_of)(const struct cvg_box *),
+                          const struct cvg_box *box, void **state)
+{
+    size_t size = size_of == NULL ? 0 : size_of(box);
+    *state = zeroed(size, 1);
+    return *state != NULL;
+}
+
+static bool allocate_parts(struct cvg_engine *e)
+{
+    const struct cvg_policy *p = &e->policy;
+    return allocate_part(p->order->state_size, e->box, &e->order_state) &&
+           allocate_part(p->batching->state_size, e->box,
+                         &e->batching_state) &&
+           allocate_part(p->exits->state_size, e->box, &e->exits_state) &&
+           allocate_part(p->allocation->state_size, e->box,
+                         &e->allocation_state);
+}
+
+static void link_slots(struct cvg_engine *e)
+{
+    memset(e->id_table, 0xff, (e->id_mask + 1U) * sizeof *e->id_table);
+    memset(e->ended_table, 0xff,
+           (e->ended_mask + 1U) * sizeof *e->ended_table);
+    for (uint32_t i = 0; i < e->n_slots; i++) {
+        e->slots[i].next = i + 1 < e->n_slots ? i + 1 : NONE;
+    }
+    for (size_t a = 0; a < e->box->n_apps; a++) {
+        e->queues[a] = (struct queue){.root = NONE, .first = NONE};
+        e->apps[a] = e->box->apps[a];
+    }
+    for (uint32_t i = 0; i < e->n_batches; i++) {
+        e->batches[i].slots = &e->batch_slots[(size_t)i * e->max_batch];
+        e->batches[i].next_free = i + 1 < e->n_batches ? i + 1 : NONE;
+    }
+}
+
+static void link_units(struct cvg_engine *e)
+{
+    uint32_t unit = 0;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        e->first_unit[d] = unit;
+        e->devices[d] = (struct device_state){
+            .up = true, .known_slowdown = 1, .learned = 1};
+        e->stats->devices[d].up = true;
+        e->stats->devices[d].slowdown = 1;
+        for (uint32_t k = 0; k < e->box->devices[d].units; k++, unit++) {
+            e->units[unit].index = unit;
+            e->units[unit].device = d;
+            e->units[unit].free_at = e->now;
+            e->unit_states[unit].touched = e->now;
+            cvg_unit_cache_init(&e->unit_states[unit].cache, e->box, d);
+        }
+    }
+    for (size_t v = 0; v < e->box->n_variants; v++) {
+        e->enabled[v] = true;
+    }
+}
+
+static void start_policy(struct cvg_engine *e)
+{
+    cvg__view_refresh(e);
+    cvg__refresh_fastest(e);
+    e->policy.allocation->residency(e->allocation_state, &e->view, e->want);
+    cvg__initial_residency(e);
+    cvg__count_free(e);
+    e->choices.engine = e;
+    if (e->policy.order->init != NULL) {
+        e->policy.order->init(e->order_state, &e->view);
+    }
+}
+
+enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
+                                  struct cvg_engine **out,
+                                  struct cvg_error *err)
+{
+    struct cvg_engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for the engine");
+    }
+    e->box = o->box;
+    e->profile = o->box->profile;
+    e->policy = *o->policy;
+    e->now = o->start;
+    e->max_ended = o->ended_kept > 0 ? o->ended_kept : DEFAULT_ENDED_KEPT;
+    e->drops_per_step =
+        o->drops_per_step > 0 ? o->drops_per_step : DEFAULT_DROPS_PER_STEP;
+    e->attempts = o->attempts > 0 ? o->attempts : DEFAULT_ATTEMPTS;
+    e->drops_again = CVG_NEVER;
+    e->policy_wake = CVG_NEVER;
+    e->next_probe = CVG_NEVER;
+    measure(e);
+    if (e->n_batches >> BATCH_BITS != 0) {
+        cvg_engine_destroy(e);
+        return cvg_fail(err, CVG_LIMIT,
+                        "the units hold more than %u batches together",
+                        1U << BATCH_BITS);
+    }
+    struct cvg_ledger_options ledger = {
+        .box = o->box,
+        .from = o->measure_from,
+        .until = o->measure_until > o->measure_from ? o->measure_until
+                                                    : CVG_NEVER,
+        .largest_deadline = o->largest_deadline,
+    };
+    enum cvg_status status = cvg_ledger_create(&ledger, &e->ledger, err);
+    if (status == CVG_OK && !(allocate(e) && allocate_parts(e))) {
+        status = cvg_fail(err, CVG_NOMEM, "out of memory for the engine");
+    }
+    if (status != CVG_OK) {
+        cvg_engine_destroy(e);
+        return status;
+    }
+    e->stats = cvg_ledger_stats(e->ledger);
+    link_slots(e);
+    link_units(e);
+    start_policy(e);
+    *out = e;
+    return CVG_OK;
+}
+
+void cvg_engine_destroy(struct cvg_engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    cvg_ledger_destroy(e->ledger);
+    free(e->order_state);
+    free(e->batching_state);
+    free(e->exits_state);
+    free(e->allocation_state);
+    free(e->apps);
+    free(e->fastest);
+    free(e->enabled);
+    free(e->slots);
+    free(e->id_table);
+    free(e->queues);
+    free(e->heap);
+    free(e->units);
+    free(e->unit_states);
+    free(e->first_unit);
+    free(e->batches);
+    free(e->batch_slots);
+    free(e->devices);
+    free(e->residency);
+    free(e->want);
+    free(e->choices.starts);
+    free(e->actions);
+    free(e->action_ids);
+    free(e->ended);
+    free(e->ended_table);
+    free(e);
+}
+
+/* --- one step -------------------------------------------------------------------- */
+
+struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type)
+{
+    assert(e->n_actions < e->max_actions);
+    struct cvg_action *act = &e->actions[e->n_actions++];
+    act->type = type;
+    return act;
+}
+
+static void change_app(struct cvg_engine *e, uint32_t app,
+                       const struct cvg_slo *slo)
+{
+    e->apps[app].slo = *slo;
+    cvg_ledger_set_slo(e->ledger, app, e->now, slo);
+    cvg__refresh_fastest(e);
+    for (uint32_t i = 0; i < e->n_slots; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->state == SLOT_WAITING && s->request.app == app) {
+            cvg__set_bounds(e, s);
+            s->drop_at = cvg__drop_at(e, s);
+            cvg__rekey(e, i);
+        }
+    }
+}
+
+static void apply(struct cvg_engine *e, const struct cvg_event *event)
+{
+    switch (event->type) {
+    case CVG_EV_ARRIVAL:
+        cvg__arrive(e, &event->arrival);
+        break;
+    case CVG_EV_CANCEL:
+        cvg__cancel(e, event->request);
+        break;
+    case CVG_EV_DONE:
+        cvg__batch_done(e, &event->done, true);
+        break;
+    case CVG_EV_START_FAILED:
+        cvg__batch_done(e, &event->done, false);
+        break;
+    case CVG_EV_LOADED:
+    case CVG_EV_LOAD_FAILED:
+    case CVG_EV_UNLOADED:
+    case CVG_EV_MODEL:
+        cvg__model_event(e, event);
+        break;
+    case CVG_EV_DEVICE:
+        cvg__device_event(e, event);
+        break;
+    case CVG_EV_DRAIN:
+        e->draining = true;
+        break;
+    case CVG_EV_APP:
+        change_app(e, event->app.app, &event->app.slo);
+        break;
+    case CVG_EV_TIMER:
+    case CVG_EV_SOLVED: /* no part asks for a solution yet */
+    case CVG_EV_SOLVE_FAILED:
+        break;
+    case CVG_EVENTS:
+        assert(!"an event");
+    }
+}
+
+/* A batch that is too small to run there is not begun. */
+static void start_chosen(struct cvg_engine *e, uint32_t index)
+{
+    struct batch *b = &e->batches[index];
+    uint32_t min = cvg_profile_min_batch(e->profile, b->variant, b->first,
+                                         b->last, e->units[b->unit].device);
+    if (b->n > 0 && b->n >= min) {
+        cvg__batch_start(e, index);
+        return;
+    }
+    for (uint32_t k = 0; k < b->n; k++) {
+        e->slots[b->slots[k]].taken = false;
+    }
+    cvg__batch_give(e, b);
+}
+
+static void choose(struct cvg_engine *e)
+{
+    struct cvg_choices *c = &e->choices;
+    c->n_starts = 0;
+    c->n_loads = 0;
+    c->n_drops = 0;
+    c->wake = CVG_NEVER;
+    if (e->policy.joint) {
+        e->policy.order->choose(e->order_state, &e->view, c);
+    } else {
+        e->policy.compose(&e->policy, e->order_state, e->batching_state,
+                          e->exits_state, &e->view, c);
+    }
+    for (uint32_t i = 0; i < c->n_drops; i++) {
+        cvg__end_unserved(e, c->drops[i].slot, CVG_OUTCOME_DROPPED,
+                          c->drops[i].reason);
+    }
+    for (uint32_t i = 0; i < c->n_starts; i++) {
+        start_chosen(e, c->starts[i]);
+    }
+    for (uint32_t i = 0; i < c->n_loads; i++) {
+        const struct choice_load *l = &c->loads[i];
+        if (l->load) {
+            cvg__load(e, l->device, l->variant);
+        } else {
+            cvg__unload(e, l->device, l->variant);
+        }
+    }
+    e->policy_wake = c->wake;
+}
+
+void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
+                     struct cvg_actions *out)
+{
+    assert(event->at >= e->now);
+    e->now = event->at;
+    e->view.now = event->at;
+    e->n_actions = 0;
+    e->n_action_ids = 0;
+    e->stats->steps++;
+    if (e->now >= e->next_probe) {
+        cvg__probe(e);
+    }
+    apply(e, event);
+    cvg__expire(e);
+    cvg_ledger_advance(e->ledger, e->now);
+    if (e->n_waiting > 0 && e->n_free_units > 0) {
+        choose(e);
+    } else {
+        e->policy_wake = CVG_NEVER;
+    }
+    e->next_probe = cvg__next_probe(e);
+    out->items = e->actions;
+    out->n = e->n_actions;
+}
+
+cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
+{
+    cvg_time next = e->drops_again;
+    if (e->n_heap > 0) {
+        /* Given up after that instant, not at it. */
+        cvg_time drop = e->slots[e->heap[0]].drop_at + 1;
+        next = drop < next ? drop : next;
+    }
+    next = e->policy_wake < next ? e->policy_wake : next;
+    return e->next_probe < next ? e->next_probe : next;
+}
+
+/* --- what can be asked ----------------------------------------------------------- */
+
+size_t cvg_engine_live(const struct cvg_engine *e)
+{
+    return e->n_live;
+}
+
+size_t cvg_engine_waiting(const struct cvg_engine *e, uint32_t app)
+{
+    return e->queues[app].n;
+}
+
+size_t cvg_engine_running(const struct cvg_engine *e)
+{
+    return e->n_running;
+}
+
+const struct cvg_stats *cvg_engine_stats(const struct cvg_engine *e)
+{
+    for (size_t d = 0; d < e->box->n_devices; d++) {
+        e->stats->devices[d].slowdown = cvg__slowdown(e, (uint32_t)d);
+    }
+    return e->stats;
+}
+
+void cvg_engine_finish(struct cvg_engine *e, cvg_time now)
+{
+    for (uint32_t u = 0; u < e->n_units; u++) {
+        if (e->units[u].n_held > 0) {
+            e->stats->devices[e->units[u].device].busy +=
+                now - e->unit_states[u].busy_since;
+            e->unit_states[u].busy_since = now;
+        }
+    }
+    cvg_ledger_finish(e->ledger, now);
+}

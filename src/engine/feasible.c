@@ -1,0 +1,261 @@
+/* The bounds of a request, and what could meet them.
+ *
+ * "Fastest" is the optimistic time of a request alone on an idle box that has
+ * the right variant at hand: below it nothing can be done, so a request is
+ * never given up while it could still be met. */
+#include "engine/state.h"
+
+#include <math.h>
+
+/* How long a request waits for a device that may come back. */
+#define GRACE_WITHOUT_DEVICE CVG_S(10)
+
+static bool asks(const struct slot *s, const struct cvg_app *app,
+                 enum cvg_slo_kind kind, struct cvg_slo *from)
+{
+    if ((s->overrides >> kind & 1U) != 0) {
+        *from = s->bounds;
+        return true;
+    }
+    *from = app->slo;
+    return cvg_slo_has(&app->slo, kind);
+}
+
+void cvg__set_bounds(struct cvg_engine *e, struct slot *s)
+{
+    struct cvg_request *r = &s->request;
+    const struct cvg_app *app = &e->apps[r->app];
+    struct cvg_slo slo;
+    r->deadline = asks(s, app, CVG_SLO_DEADLINE, &slo)
+                      ? r->arrival + slo.deadline
+                      : CVG_NEVER;
+    r->min_accuracy = 0;
+    bool own = (s->overrides >> CVG_SLO_ACCURACY & 1U) != 0;
+    /* Who names a variant has chosen its accuracy. */
+    bool by_app = r->variant == CVG_ANY &&
+                  app->accuracy_over == CVG_ACCURACY_PER_REQUEST;
+    if ((own || by_app) && asks(s, app, CVG_SLO_ACCURACY, &slo) &&
+        (r->relaxed >> CVG_SLO_ACCURACY & 1U) == 0) {
+        r->min_accuracy = slo.accuracy;
+    }
+    r->max_energy_j = INFINITY;
+    if (asks(s, app, CVG_SLO_ENERGY, &slo) &&
+        (r->relaxed >> CVG_SLO_ENERGY & 1U) == 0) {
+        r->max_energy_j = slo.energy_j;
+    }
+    r->plain = s->overrides == 0 && r->relaxed == 0 && r->variant == CVG_ANY;
+}
+
+/* The fastest batch of stages 0..exit on the device whose share of energy is
+ * small enough; CVG_NEVER: none. */
+static cvg_span fastest_batch(const struct cvg_profile *p, uint32_t variant,
+                              uint32_t exit, uint32_t device,
+                              double max_energy_j)
+{
+    uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
+    uint32_t max = min == 0 ? 0
+                            : cvg_profile_max_batch(p, variant, 0, exit,
+                                                    device);
+    cvg_span best = CVG_NEVER;
+    for (uint32_t n = min; min > 0 && n <= max; n++) {
+        double share = cvg_profile_energy(p, variant, 0, exit, device, n) / n;
+        if (share > max_energy_j) {
+            continue;
+        }
+        cvg_span time =
+            cvg_profile_time(p, variant, 0, exit, device, n, CVG_MEAN);
+        best = time < best ? time : best;
+        if (max_energy_j == INFINITY) {
+            break; /* larger batches are not faster */
+        }
+    }
+    return best;
+}
+
+static cvg_span fastest_of_variant(const struct cvg_engine *e,
+                                   const struct cvg_request *r,
+                                   uint32_t variant, bool up_only)
+{
+    const struct cvg_variant *v = &e->box->variants[variant];
+    cvg_span best = CVG_NEVER;
+    for (uint32_t exit = 0; exit < v->n_exits; exit++) {
+        if (v->accuracy[exit] < r->min_accuracy - 1e-12) {
+            continue;
+        }
+        for (uint32_t d = 0; d < e->box->n_devices; d++) {
+            if (up_only && !cvg_view_up(&e->view, d)) {
+                continue;
+            }
+            cvg_span time = fastest_batch(e->profile, variant, exit, d,
+                                          r->max_energy_j);
+            best = time < best ? time : best;
+        }
+    }
+    return best;
+}
+
+cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
+                      bool up_only)
+{
+    if (r->plain != 0) {
+        const struct fastest *f = &e->fastest[r->app];
+        return up_only ? f->up : f->profile;
+    }
+    if (r->variant != CVG_ANY) {
+        return fastest_of_variant(e, r, r->variant, up_only);
+    }
+    const struct cvg_family *family =
+        &e->box->families[e->apps[r->app].family];
+    cvg_span best = CVG_NEVER;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t variant = family->variants[i];
+        if (up_only && !e->enabled[variant]) {
+            continue;
+        }
+        cvg_span time = fastest_of_variant(e, r, variant, up_only);
+        best = time < best ? time : best;
+    }
+    return best;
+}
+
+/* Called at the start and whenever a device, a variant or an SLO changed. */
+void cvg__refresh_fastest(struct cvg_engine *e)
+{
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        struct slot s = {.request = {.app = a, .variant = CVG_ANY}};
+        cvg__set_bounds(e, &s);
+        s.request.plain = 0; /* so that it is worked out, not looked up */
+        e->fastest[a].up = cvg__fastest(e, &s.request, true);
+        e->fastest[a].profile = cvg__fastest(e, &s.request, false);
+    }
+}
+
+static bool relaxed(const struct slot *s, enum cvg_slo_kind kind)
+{
+    return (s->request.relaxed >> kind & 1U) != 0;
+}
+
+cvg_time cvg__drop_at(const struct cvg_engine *e, const struct slot *s)
+{
+    const struct cvg_request *r = &s->request;
+    cvg_span fastest = cvg__fastest(e, r, true);
+    bool late_is_fine = !e->policy.order->drops ||
+                        r->deadline == CVG_NEVER ||
+                        relaxed(s, CVG_SLO_DEADLINE);
+    cvg_time at = CVG_NEVER;
+    if (fastest == CVG_NEVER) {
+        at = late_is_fine ? e->now + GRACE_WITHOUT_DEVICE : r->deadline;
+    } else if (!late_is_fine) {
+        at = r->deadline - fastest;
+    }
+    return at < r->expires ? at : r->expires;
+}
+
+bool cvg__relax(struct cvg_engine *e, struct slot *s)
+{
+    const struct cvg_app *app = &e->apps[s->request.app];
+    for (size_t i = 0; i < app->n_relax; i++) {
+        if (!relaxed(s, app->relax[i])) {
+            s->request.relaxed |= 1U << app->relax[i];
+            cvg__set_bounds(e, s);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- what a 504 names --------------------------------------------------------- */
+
+/* Looks at every way to run the request with one kind of bound left out; what
+ * it needs of that kind is the nearest feasible value. */
+static void scan_ways(const struct cvg_engine *e, const struct cvg_request *r,
+                      struct cvg_nearest *best, bool *all_met)
+{
+    const struct cvg_family *family =
+        &e->box->families[e->apps[r->app].family];
+    cvg_span deadline =
+        r->deadline == CVG_NEVER ? CVG_NEVER : r->deadline - r->arrival;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        if (r->variant != CVG_ANY && r->variant != v) {
+            continue;
+        }
+        for (uint32_t x = 0; x < e->box->variants[v].n_exits; x++) {
+            double accuracy = e->box->variants[v].accuracy[x];
+            for (uint32_t d = 0; d < e->box->n_devices; d++) {
+                uint32_t n = cvg_profile_min_batch(e->profile, v, 0, x, d);
+                uint32_t max = cvg_profile_max_batch(e->profile, v, 0, x, d);
+                for (; n > 0 && n <= max; n++) {
+                    cvg_span time = cvg_profile_time(e->profile, v, 0, x, d,
+                                                     n, CVG_MEAN);
+                    double energy = cvg_profile_energy(e->profile, v, 0, x, d,
+                                                       n) /
+                                    n;
+                    bool accurate = accuracy >= r->min_accuracy - 1e-12;
+                    bool frugal = energy <= r->max_energy_j;
+                    bool fast = time <= deadline;
+                    *all_met = *all_met || (accurate && frugal && fast);
+                    if (accurate && frugal && time < best->deadline) {
+                        best->deadline = time;
+                    }
+                    if (accurate && fast && energy < best->energy_j) {
+                        best->energy_j = energy;
+                    }
+                    if (frugal && fast && accuracy > best->accuracy) {
+                        best->accuracy = accuracy;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* One kind alone out of reach is named; else that they exclude each other. */
+static enum cvg_reason infeasible_reason(const struct cvg_engine *e,
+                                         const struct cvg_request *r)
+{
+    static const enum cvg_reason reasons[] = {CVG_REASON_INFEASIBLE_ACCURACY,
+                                              CVG_REASON_INFEASIBLE_ENERGY,
+                                              CVG_REASON_INFEASIBLE_DEADLINE};
+    for (int i = 0; i < 3; i++) {
+        struct cvg_request alone = *r;
+        if (i != 0) {
+            alone.min_accuracy = 0;
+        }
+        if (i != 1) {
+            alone.max_energy_j = INFINITY;
+        }
+        if (i != 2) {
+            alone.deadline = CVG_NEVER;
+        }
+        struct cvg_nearest unused = {0};
+        bool met = false;
+        scan_ways(e, &alone, &unused, &met);
+        if (!met) {
+            return reasons[i];
+        }
+    }
+    return CVG_REASON_INFEASIBLE;
+}
+
+bool cvg_engine_infeasible(const struct cvg_engine *e,
+                           const struct cvg_arrival *a,
+                           struct cvg_nearest *nearest)
+{
+    struct slot s = {
+        .request = {.id = a->id,
+                    .app = a->app,
+                    .variant = a->variant,
+                    .arrival = e->now},
+        .overrides = a->overrides,
+        .bounds = a->bounds,
+    };
+    cvg__set_bounds((struct cvg_engine *)e, &s);
+    *nearest = (struct cvg_nearest){
+        .deadline = CVG_NEVER, .accuracy = -1, .energy_j = INFINITY};
+    bool all_met = false;
+    scan_ways(e, &s.request, nearest, &all_met);
+    nearest->reason =
+        all_met ? CVG_REASON_NONE : infeasible_reason(e, &s.request);
+    return !all_met;
+}

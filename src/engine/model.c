@@ -1,0 +1,334 @@
+/* Variants in devices, and devices that come and go.
+ *
+ * Memory is the device's, counted when a load is asked for and given back when
+ * the unload is done. A device that fails three batches in a row is left alone
+ * for a second, then probed by the next batch; each further failure doubles
+ * the time, up to a minute. */
+#include "engine/state.h"
+
+#include <string.h>
+
+#define FAILURES_ALLOWED 3U
+#define QUARANTINE_FIRST CVG_S(1)
+#define QUARANTINE_LONGEST CVG_S(60)
+
+struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
+                                 uint32_t variant)
+{
+    return &e->residency[(size_t)device * e->box->n_variants + variant];
+}
+
+static bool runs_on(const struct cvg_engine *e, uint32_t device,
+                    uint32_t variant)
+{
+    return cvg_profile_max_batch(e->profile, variant, 0, 0, device) > 0;
+}
+
+static bool fits(const struct cvg_engine *e, uint32_t device, uint32_t variant)
+{
+    const struct cvg_device *d = &e->box->devices[device];
+    const struct device_state *s = &e->devices[device];
+    uint64_t need = e->box->variants[variant].memory_bytes;
+    return s->n_resident < d->resident && need <= d->memory_bytes &&
+           s->memory_used <= d->memory_bytes - need;
+}
+
+static void occupy(struct cvg_engine *e, uint32_t device, uint32_t variant)
+{
+    e->devices[device].memory_used += e->box->variants[variant].memory_bytes;
+    e->devices[device].n_resident++;
+}
+
+static void vacate(struct cvg_engine *e, uint32_t device, uint32_t variant)
+{
+    e->devices[device].memory_used -= e->box->variants[variant].memory_bytes;
+    e->devices[device].n_resident--;
+}
+
+/* --- the start ------------------------------------------------------------------ */
+
+static void preset_caches(struct cvg_engine *e, uint32_t device,
+                          uint32_t variant)
+{
+    for (uint32_t u = 0; u < e->box->devices[device].units; u++) {
+        cvg_unit_cache_preset(
+            &e->unit_states[e->first_unit[device] + u].cache, variant);
+    }
+}
+
+void cvg__initial_residency(struct cvg_engine *e)
+{
+    uint32_t n_variants = (uint32_t)e->box->n_variants;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        for (uint32_t k = 0; k < n_variants; k++) {
+            uint32_t v = cvg_engine_initial(e, d, k);
+            if (v == CVG_ANY) {
+                break;
+            }
+            struct residency *r = cvg__residency(e, d, v);
+            if (runs_on(e, d, v) && fits(e, d, v)) {
+                occupy(e, d, v);
+                r->state = CVG_RESIDENT;
+                preset_caches(e, d, v);
+            }
+        }
+    }
+}
+
+uint32_t cvg_engine_initial(const struct cvg_engine *e, uint32_t device,
+                            uint32_t k)
+{
+    const uint32_t *want = &e->want[(size_t)device * e->box->n_variants];
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        if (want[v] == k + 1) {
+            return v;
+        }
+    }
+    return CVG_ANY;
+}
+
+bool cvg_engine_resident(const struct cvg_engine *e, uint32_t device,
+                         uint32_t variant)
+{
+    return cvg__residency(e, device, variant)->state == CVG_RESIDENT;
+}
+
+/* --- loading and unloading --------------------------------------------------------- */
+
+void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant)
+{
+    struct residency *r = cvg__residency(e, device, variant);
+    r->asked = r->asked && e->enabled[variant];
+    if (r->state != CVG_RESIDENT || r->runs > 0) {
+        return;
+    }
+    r->state = CVG_UNLOADING;
+    struct cvg_action *act = cvg__act(e, CVG_ACT_UNLOAD);
+    act->model_on.device = device;
+    act->model_on.variant = variant;
+}
+
+/* The idle variant that was used longest ago; CVG_ANY: none. */
+static uint32_t least_recently_used(const struct cvg_engine *e,
+                                    uint32_t device)
+{
+    uint32_t best = CVG_ANY;
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        const struct residency *r = cvg__residency(e, device, v);
+        if (r->state == CVG_RESIDENT && r->runs == 0 &&
+            (best == CVG_ANY ||
+             r->used < cvg__residency(e, device, best)->used)) {
+            best = v;
+        }
+    }
+    return best;
+}
+
+static bool is_unloading(const struct cvg_engine *e, uint32_t device)
+{
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        if (cvg__residency(e, device, v)->state == CVG_UNLOADING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant)
+{
+    struct residency *r = cvg__residency(e, device, variant);
+    if (r->state != CVG_ABSENT || r->failed || !e->devices[device].up ||
+        !e->enabled[variant] || !runs_on(e, device, variant)) {
+        return;
+    }
+    r->asked = true;
+    if (!fits(e, device, variant)) {
+        /* Make room first; UNLOADED comes back here. */
+        uint32_t oldest = least_recently_used(e, device);
+        if (!is_unloading(e, device) && oldest != CVG_ANY) {
+            cvg__unload(e, device, oldest);
+        }
+        return;
+    }
+    r->asked = false;
+    r->state = CVG_LOADING;
+    occupy(e, device, variant);
+    e->stats->devices[device].loads++;
+    struct cvg_action *act = cvg__act(e, CVG_ACT_LOAD);
+    act->model_on.device = device;
+    act->model_on.variant = variant;
+}
+
+static void load_asked(struct cvg_engine *e, uint32_t device)
+{
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        if (cvg__residency(e, device, v)->asked) {
+            cvg__load(e, device, v);
+        }
+    }
+}
+
+static void set_enabled(struct cvg_engine *e, uint32_t variant, bool wanted)
+{
+    e->enabled[variant] = wanted;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        cvg__residency(e, d, variant)->failed = false;
+        if (wanted) {
+            cvg__load(e, d, variant);
+        } else {
+            cvg__unload(e, d, variant);
+        }
+    }
+}
+
+/* What a device or variant can do has changed: waiting requests are given up
+ * earlier or later. */
+static void reconsider(struct cvg_engine *e)
+{
+    cvg__refresh_fastest(e);
+    for (uint32_t i = 0; i < e->n_slots; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->state == SLOT_WAITING) {
+            s->drop_at = cvg__drop_at(e, s);
+            cvg__expiry_update(e, i);
+        }
+    }
+}
+
+void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
+{
+    if (event->type == CVG_EV_MODEL) {
+        set_enabled(e, event->model.variant, event->model.wanted);
+        reconsider(e);
+        return;
+    }
+    uint32_t device = event->model_on.device;
+    uint32_t variant = event->model_on.variant;
+    struct residency *r = cvg__residency(e, device, variant);
+    if (event->type == CVG_EV_LOADED && r->state == CVG_LOADING) {
+        r->state = CVG_RESIDENT;
+        r->used = e->now;
+        e->stats->devices[device].switching +=
+            cvg_profile_load(e->profile, variant, device);
+        if (!e->enabled[variant]) {
+            cvg__unload(e, device, variant);
+        }
+    } else if (event->type == CVG_EV_LOAD_FAILED &&
+               r->state != CVG_ABSENT && r->state != CVG_UNLOADING) {
+        r->state = CVG_ABSENT;
+        r->failed = true;
+        vacate(e, device, variant);
+        e->stats->devices[device].failures++;
+    } else if (event->type == CVG_EV_UNLOADED && r->state == CVG_UNLOADING) {
+        r->state = CVG_ABSENT;
+        vacate(e, device, variant);
+        load_asked(e, device);
+    }
+}
+
+/* --- devices ----------------------------------------------------------------------- */
+
+static void lose_batches(struct cvg_engine *e, uint32_t device)
+{
+    uint32_t first = e->first_unit[device];
+    for (uint32_t u = first; u < first + e->box->devices[device].units; u++) {
+        while (e->units[u].n_held > 0) {
+            struct cvg_done lost = {.batch = e->units[u].held[0].batch,
+                                    .status = CVG_DEVICE};
+            cvg__batch_done(e, &lost, true);
+        }
+        cvg_unit_cache_clear(&e->unit_states[u].cache);
+    }
+}
+
+/* Its memory is lost; what it held is brought back when it is up again. */
+static void go_down(struct cvg_engine *e, uint32_t device)
+{
+    struct device_state *d = &e->devices[device];
+    d->up = false;
+    d->quarantined_until = 0;
+    lose_batches(e, device);
+    d->failures = 0;
+    d->quarantined_until = 0;
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        struct residency *r = cvg__residency(e, device, v);
+        r->asked = r->asked || r->state == CVG_RESIDENT ||
+                   r->state == CVG_LOADING;
+        if (r->state != CVG_ABSENT) {
+            vacate(e, device, v);
+        }
+        r->state = CVG_ABSENT;
+    }
+}
+
+void cvg__device_event(struct cvg_engine *e, const struct cvg_event *event)
+{
+    uint32_t device = event->device.device;
+    struct device_state *d = &e->devices[device];
+    if (event->device.slowdown > 0) {
+        d->known_slowdown = event->device.slowdown;
+    }
+    if (event->device.up == d->up) {
+        return;
+    }
+    if (event->device.up) {
+        d->up = true;
+        load_asked(e, device);
+    } else {
+        go_down(e, device);
+    }
+    e->stats->devices[device].up = d->up;
+    cvg__count_free(e);
+    reconsider(e);
+}
+
+void cvg__device_failed(struct cvg_engine *e, uint32_t device)
+{
+    struct device_state *d = &e->devices[device];
+    if (!d->up || ++d->failures < FAILURES_ALLOWED) {
+        return;
+    }
+    d->quarantine = d->quarantine == 0 ? QUARANTINE_FIRST : d->quarantine * 2;
+    if (d->quarantine > QUARANTINE_LONGEST) {
+        d->quarantine = QUARANTINE_LONGEST;
+    }
+    d->quarantined_until = e->now + d->quarantine;
+    e->stats->devices[device].up = false;
+    cvg__count_free(e);
+    reconsider(e);
+}
+
+void cvg__device_worked(struct cvg_engine *e, uint32_t device)
+{
+    e->devices[device].failures = 0;
+    e->devices[device].quarantine = 0;
+}
+
+cvg_time cvg__next_probe(const struct cvg_engine *e)
+{
+    cvg_time next = CVG_NEVER;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        cvg_time until = e->devices[d].quarantined_until;
+        if (until != 0 && until < next) {
+            next = until;
+        }
+    }
+    return next;
+}
+
+void cvg__probe(struct cvg_engine *e)
+{
+    bool any = false;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        struct device_state *s = &e->devices[d];
+        if (s->quarantined_until != 0 && s->quarantined_until <= e->now) {
+            s->quarantined_until = 0;
+            e->stats->devices[d].up = s->up;
+            any = true;
+        }
+    }
+    if (any) {
+        cvg__count_free(e);
+        reconsider(e);
+    }
+}

@@ -1,0 +1,253 @@
+/* The life of a request: it arrives, waits, runs, and ends exactly once. */
+#include "engine/state.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* What has given way waits behind everything that can still be met. */
+#define BEHIND_ALL (INT64_MAX / 2)
+
+static int64_t key_of(struct cvg_engine *e, const struct slot *s)
+{
+    if ((s->request.relaxed >> CVG_SLO_DEADLINE & 1U) != 0) {
+        return BEHIND_ALL + s->request.arrival / 2;
+    }
+    return e->policy.order->key(e->order_state, &e->view, &s->request);
+}
+
+void cvg__rekey(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    cvg__queue_remove(e, slot);
+    s->key = key_of(e, s);
+    cvg__queue_insert(e, slot);
+    cvg__expiry_update(e, slot);
+}
+
+static void wait_in_queue(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    s->state = SLOT_WAITING;
+    s->taken = false;
+    s->batch = NONE;
+    s->key = key_of(e, s);
+    s->drop_at = cvg__drop_at(e, s);
+    cvg__queue_insert(e, slot);
+    cvg__expiry_insert(e, slot);
+}
+
+static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
+{
+    uint32_t i = e->free_slot;
+    assert(i != NONE);
+    struct slot *s = &e->slots[i];
+    e->free_slot = s->next;
+    e->n_live++;
+    *s = (struct slot){
+        .request = {.id = a->id,
+                    .app = a->app,
+                    .variant = a->variant,
+                    .arrival = e->now,
+                    .expires =
+                        a->timeout > 0 ? e->now + a->timeout : CVG_NEVER,
+                    .priority = a->priority},
+        .overrides = a->overrides,
+        .bounds = a->bounds,
+        .heap_place = NONE,
+        .batch = NONE,
+        .variant = CVG_ANY,
+        .exit = CVG_ANY,
+        .unit = CVG_ANY,
+        .started = CVG_NEVER,
+        .predicted = CVG_NEVER,
+    };
+    cvg__set_bounds(e, s);
+    return i;
+}
+
+static void give_slot(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    cvg__ids_remove(e, s->request.id);
+    s->state = SLOT_FREE;
+    s->next = e->free_slot;
+    e->free_slot = slot;
+    e->n_live--;
+}
+
+/* Time until the backlog of all apps has been worked off: what a rejected
+ * client is told to wait. */
+static cvg_span backlog(const struct cvg_engine *e)
+{
+    cvg_span work = 0;
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        cvg_span each = e->fastest[a].profile;
+        if (each != CVG_NEVER) {
+            work += each * e->queues[a].n;
+        }
+    }
+    return work / (e->n_units > 0 ? e->n_units : 1) + CVG_MS(1);
+}
+
+static double asked_accuracy(const struct cvg_engine *e, const struct slot *s)
+{
+    if ((s->overrides >> CVG_SLO_ACCURACY & 1U) != 0) {
+        return s->bounds.accuracy;
+    }
+    const struct cvg_slo *slo = &e->apps[s->request.app].slo;
+    return cvg_slo_has(slo, CVG_SLO_ACCURACY) ? slo->accuracy : 0;
+}
+
+static double asked_energy(const struct cvg_engine *e, const struct slot *s)
+{
+    if ((s->overrides >> CVG_SLO_ENERGY & 1U) != 0) {
+        return s->bounds.energy_j;
+    }
+    const struct cvg_slo *slo = &e->apps[s->request.app].slo;
+    return cvg_slo_has(slo, CVG_SLO_ENERGY) ? slo->energy_j : INFINITY;
+}
+
+static struct cvg_ending ending_of(const struct cvg_engine *e,
+                                   const struct slot *s,
+                                   enum cvg_outcome outcome,
+                                   enum cvg_reason reason)
+{
+    return (struct cvg_ending){
+        .app = s->request.app,
+        .arrival = s->request.arrival,
+        .finished = e->now,
+        .deadline = s->request.deadline,
+        .outcome = outcome,
+        .reason = reason,
+        .min_accuracy = asked_accuracy(e, s),
+        .max_energy_j = asked_energy(e, s),
+        .queued = -1,
+        .right = -1,
+    };
+}
+
+void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
+                       enum cvg_outcome outcome, enum cvg_reason reason)
+{
+    struct slot *s = &e->slots[slot];
+    if (s->state == SLOT_WAITING) {
+        cvg__queue_remove(e, slot);
+        cvg__expiry_remove(e, slot);
+    }
+    struct cvg_ending end = ending_of(e, s, outcome, reason);
+    cvg_ledger_end(e->ledger, &end);
+    cvg__remember(e, s, outcome, reason, 0);
+    if (outcome != CVG_OUTCOME_CANCELLED) {
+        bool retry = reason == CVG_REASON_QUEUE_FULL ||
+                     reason == CVG_REASON_DEADLINE ||
+                     reason == CVG_REASON_UNAVAILABLE ||
+                     reason == CVG_REASON_POLICY;
+        cvg__act(e, CVG_ACT_DROP)->drop = (struct cvg_drop){
+            .request = s->request.id,
+            .outcome = outcome,
+            .reason = reason,
+            .retry_after = retry ? backlog(e) : 0,
+        };
+    }
+    give_slot(e, slot);
+}
+
+void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j)
+{
+    struct slot *s = &e->slots[slot];
+    const struct batch *b = &e->batches[s->batch];
+    double accuracy = e->box->variants[s->variant].accuracy[s->exit];
+    struct cvg_ending end =
+        ending_of(e, s, CVG_OUTCOME_SERVED, CVG_REASON_NONE);
+    end.variant = s->variant;
+    end.exit = s->exit;
+    end.accuracy = accuracy;
+    end.energy_j = energy_j;
+    end.queued = s->started - s->request.arrival;
+    cvg_ledger_end(e->ledger, &end);
+    cvg__remember(e, s, CVG_OUTCOME_SERVED, CVG_REASON_NONE, energy_j);
+    cvg__act(e, CVG_ACT_REPLY)->reply = (struct cvg_reply){
+        .request = s->request.id,
+        .batch = b->id,
+        .index = s->index_in_batch,
+        .app = s->request.app,
+        .variant = s->variant,
+        .exit = s->exit,
+        .device = e->units[s->unit].device,
+        .accuracy = accuracy,
+        .energy_j = energy_j,
+        .queued = end.queued,
+        .ran = e->now - s->started,
+        .deadline_met = s->request.deadline == CVG_NEVER ||
+                        e->now <= s->request.deadline,
+        .relaxed = s->request.relaxed,
+    };
+    give_slot(e, slot);
+}
+
+/* Could it be met on this box, all devices up and idle? Else its app's kinds
+ * give way one after the other. */
+static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
+{
+    for (;;) {
+        const struct cvg_request *r = &s->request;
+        cvg_span fastest = cvg__fastest(e, r, false);
+        bool in_time = !e->policy.order->drops || r->deadline == CVG_NEVER ||
+                       (r->relaxed >> CVG_SLO_DEADLINE & 1U) != 0 ||
+                       (fastest != CVG_NEVER &&
+                        r->arrival + fastest <= r->deadline);
+        if (fastest != CVG_NEVER && in_time) {
+            return true;
+        }
+        if (!cvg__relax(e, s)) {
+            return false;
+        }
+    }
+}
+
+void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
+{
+    cvg_ledger_offer(e->ledger, a->app, e->now);
+    uint32_t i = take_slot(e, a);
+    cvg__ids_insert(e, i);
+    struct slot *s = &e->slots[i];
+    if (e->draining) {
+        cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_DRAINING);
+    } else if (e->queues[a->app].n >= e->apps[a->app].queue_limit) {
+        cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_QUEUE_FULL);
+    } else if (!feasible_at_all(e, s)) {
+        struct cvg_nearest nearest;
+        cvg_engine_infeasible(e, a, &nearest);
+        cvg__end_unserved(e, i, CVG_OUTCOME_DROPPED,
+                          nearest.reason == CVG_REASON_NONE
+                              ? CVG_REASON_INFEASIBLE
+                              : nearest.reason);
+    } else {
+        wait_in_queue(e, i);
+    }
+}
+
+void cvg__cancel(struct cvg_engine *e, uint64_t id)
+{
+    uint32_t i = cvg__ids_find(e, id);
+    if (i == NONE) {
+        return; /* it has just ended: the client will see that */
+    }
+    if (e->slots[i].state == SLOT_WAITING) {
+        cvg__end_unserved(e, i, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+    } else {
+        e->slots[i].cancelled = true;
+    }
+}
+
+void cvg__requeue(struct cvg_engine *e, uint32_t i)
+{
+    struct slot *s = &e->slots[i];
+    if (s->cancelled) {
+        cvg__end_unserved(e, i, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+    } else if (s->attempts >= e->attempts) {
+        cvg__end_unserved(e, i, CVG_OUTCOME_FAILED, CVG_REASON_DEVICE_FAILED);
+    } else {
+        wait_in_queue(e, i);
+    }
+}

@@ -1,0 +1,259 @@
+/* The engine's inside: shared by the files of this folder, and by nobody else.
+ *
+ * Everything lives in arrays sized once by cvg_engine_create(); things refer
+ * to each other by index. NONE is "no such thing". */
+#ifndef CVG_ENGINE_STATE_H
+#define CVG_ENGINE_STATE_H
+
+#include "domain/cache.h"
+#include "engine/ledger.h"
+#include <convergo/engine.h>
+#include <convergo/policy.h>
+#include <convergo/stats.h>
+
+#define NONE UINT32_MAX
+
+enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING };
+
+/* A live request. `request` is first: a policy's pointer is the slot's. */
+struct slot {
+    struct cvg_request request;
+    enum slot_state state;
+    bool cancelled; /* while it runs: its answer is thrown away */
+    bool taken;     /* by a choice of this step */
+    uint32_t overrides;
+    struct cvg_slo bounds; /* what it asked for itself (overrides) */
+    int64_t key;
+    uint32_t left, right, prev, next; /* place in its app's queue */
+    uint32_t heap_place;              /* in the expiry heap; NONE: not in it */
+    cvg_time drop_at;                 /* it is given up after this instant */
+    uint32_t batch;                   /* index, while it runs */
+    uint32_t index_in_batch;
+    /* what was decided */
+    uint32_t attempts, variant, exit, unit, batch_size, waiting, binding;
+    cvg_time started, predicted;
+};
+
+/* Waiting requests of an app in the order of (key, id). */
+struct queue {
+    uint32_t root, first, n;
+};
+
+/* A batch from its start to its end. */
+struct batch {
+    uint64_t id; /* (count << BATCH_BITS) | index */
+    uint32_t unit, variant, first, last;
+    uint32_t n;
+    uint32_t *slots; /* [max_batch] */
+    uint32_t binding;
+    cvg_span work;     /* predicted time alone, switch and slowdown included */
+    cvg_span profiled; /* the same without slowdown */
+    cvg_span switch_time;
+    double done; /* ns of `work` that the model thinks is done */
+    cvg_time started;
+    cvg_time predicted;
+    uint32_t next_free;
+};
+#define BATCH_BITS 15
+
+/* What the engine keeps of a unit beside the policy's view of it. */
+struct unit_state {
+    struct cvg_unit_cache cache; /* as it will be when all it holds has begun */
+    uint32_t batches[CVG_MAX_IN_FLIGHT]; /* indices, in the order of starts */
+    cvg_time touched;                    /* `done` of its batches is as of */
+    cvg_time busy_since;
+};
+
+/* What the engine keeps of a device. */
+struct device_state {
+    bool up;
+    double known_slowdown; /* told from outside, 1: none */
+    double learned;        /* observed / profiled, an average */
+    uint32_t failures;     /* in a row */
+    cvg_time quarantined_until; /* after failures; 0: not */
+    cvg_span quarantine;        /* length of the last one */
+    uint64_t memory_used;
+    uint32_t n_resident;
+    uint32_t n_running; /* batches on all its units */
+};
+
+/* A variant on a device. */
+struct residency {
+    enum cvg_residency state;
+    bool asked;    /* a policy or operator wants it; load when there is room */
+    bool failed;   /* to load; not tried again until an operator asks */
+    uint32_t runs; /* batches on it now */
+    cvg_time used; /* last start */
+};
+
+/* What can be said of an app's requests with the app's own bounds. */
+struct fastest {
+    cvg_span up;      /* on the devices that are up now; CVG_NEVER: none */
+    cvg_span profile; /* on all devices */
+};
+
+struct ended { /* a request that has ended, for explain */
+    uint64_t id;
+    struct cvg_explanation why;
+};
+
+struct choice_start {
+    uint32_t batch; /* index */
+};
+struct choice_load {
+    uint32_t device, variant;
+    bool load;
+};
+struct choice_drop {
+    uint32_t slot;
+    enum cvg_reason reason;
+};
+
+#define MAX_CHOICE_LOADS 64U
+#define MAX_CHOICE_DROPS 256U
+
+struct cvg_choices {
+    struct cvg_engine *engine;
+    uint32_t *starts; /* batch indices, [n_batches] */
+    uint32_t n_starts;
+    struct choice_load loads[MAX_CHOICE_LOADS];
+    uint32_t n_loads;
+    struct choice_drop drops[MAX_CHOICE_DROPS];
+    uint32_t n_drops;
+    cvg_time wake;
+};
+
+struct cvg_engine {
+    const struct cvg_box *box;
+    const struct cvg_profile *profile;
+    struct cvg_policy policy;
+    void *order_state, *batching_state, *exits_state, *allocation_state;
+    cvg_time now;
+    cvg_time drops_again; /* drops were cut off: go on at this instant */
+    cvg_time policy_wake;
+    uint32_t drops_per_step, attempts;
+    bool draining;
+
+    struct cvg_app *apps; /* a copy of the box's: SLOs may change */
+    struct fastest *fastest; /* [app] */
+    bool *enabled;           /* [variant] */
+    uint32_t max_batch;
+
+    struct slot *slots;
+    uint32_t n_slots, free_slot, n_live;
+    uint32_t *id_table; /* open addressing: slot by request id */
+    uint32_t id_mask;
+    struct queue *queues; /* [app] */
+    uint32_t n_waiting;
+    uint32_t *heap; /* slots by (drop_at, id) */
+    uint32_t n_heap;
+
+    struct cvg_unit *units;
+    struct unit_state *unit_states;
+    uint32_t n_units, n_free_units;
+    uint32_t *first_unit; /* [device], of the box */
+    struct batch *batches;
+    uint32_t *batch_slots;
+    uint32_t n_batches, free_batch, n_running;
+    uint64_t batch_count;
+
+    struct device_state *devices;
+    struct residency *residency; /* [device * n_variants + variant] */
+    uint32_t *want; /* the same: what is held at the start, 1 first, 0 not */
+    cvg_time next_probe; /* of a device in quarantine */
+
+    struct cvg_view view;
+    struct cvg_choices choices;
+
+    struct cvg_action *actions;
+    uint32_t n_actions, max_actions;
+    uint64_t *action_ids; /* of requests, lent to START actions */
+    uint32_t n_action_ids;
+
+    struct cvg_ledger *ledger;
+    struct cvg_stats *stats; /* the ledger's */
+
+    struct ended *ended; /* a ring */
+    uint32_t n_ended, max_ended;
+    uint64_t ended_count;
+    uint32_t *ended_table; /* by id & mask: the newest at that place */
+    uint32_t ended_mask;
+};
+
+/* ids.c: live slots by request id. */
+void cvg__ids_insert(struct cvg_engine *e, uint32_t slot);
+uint32_t cvg__ids_find(const struct cvg_engine *e, uint64_t id);
+void cvg__ids_remove(struct cvg_engine *e, uint64_t id);
+
+/* queue.c */
+void cvg__queue_insert(struct cvg_engine *e, uint32_t slot);
+void cvg__queue_remove(struct cvg_engine *e, uint32_t slot);
+
+/* expiry.c: when requests are given up. */
+void cvg__expiry_insert(struct cvg_engine *e, uint32_t slot);
+void cvg__expiry_remove(struct cvg_engine *e, uint32_t slot);
+void cvg__expiry_update(struct cvg_engine *e, uint32_t slot);
+/* Gives up, or relaxes, what can no longer be met. */
+void cvg__expire(struct cvg_engine *e);
+
+/* feasible.c: bounds of a request, and what could meet them. */
+void cvg__set_bounds(struct cvg_engine *e, struct slot *s);
+cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
+                      bool up_only);
+void cvg__refresh_fastest(struct cvg_engine *e);
+cvg_time cvg__drop_at(const struct cvg_engine *e, const struct slot *s);
+/* The next kind in the app's order gives way. False: nothing is left. */
+bool cvg__relax(struct cvg_engine *e, struct slot *s);
+
+/* request.c: a request's life. */
+void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a);
+void cvg__cancel(struct cvg_engine *e, uint64_t id);
+void cvg__requeue(struct cvg_engine *e, uint32_t slot);
+void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
+                       enum cvg_outcome outcome, enum cvg_reason reason);
+void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j);
+void cvg__rekey(struct cvg_engine *e, uint32_t slot);
+
+/* unit.c: what units hold, and when they should be done. */
+void cvg__unit_touch(struct cvg_engine *e, uint32_t unit);
+cvg_span cvg__run_time(const struct cvg_engine *e, uint32_t variant,
+                       uint32_t first, uint32_t last, uint32_t device,
+                       uint32_t n, enum cvg_quantile quantile);
+double cvg__slowdown(const struct cvg_engine *e, uint32_t device);
+void cvg__unit_start(struct cvg_engine *e, uint32_t batch);
+void cvg__unit_end(struct cvg_engine *e, uint32_t batch, cvg_span run_time,
+                   bool learn);
+void cvg__count_free(struct cvg_engine *e);
+
+/* batch.c: batches begin and end. */
+struct batch *cvg__batch_take(struct cvg_engine *e);
+void cvg__batch_give(struct cvg_engine *e, struct batch *b);
+void cvg__batch_start(struct cvg_engine *e, uint32_t batch);
+void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
+                     bool begun);
+
+/* model.c: variants in devices, devices up and down. */
+struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
+                                 uint32_t variant);
+void cvg__initial_residency(struct cvg_engine *e);
+void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant);
+void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant);
+void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event);
+void cvg__device_event(struct cvg_engine *e, const struct cvg_event *event);
+void cvg__device_failed(struct cvg_engine *e, uint32_t device);
+void cvg__device_worked(struct cvg_engine *e, uint32_t device);
+cvg_time cvg__next_probe(const struct cvg_engine *e);
+void cvg__probe(struct cvg_engine *e);
+
+/* view.c */
+void cvg__view_refresh(struct cvg_engine *e);
+
+/* actions: room is never short, by construction. */
+struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type);
+
+/* explain.c */
+void cvg__remember(struct cvg_engine *e, const struct slot *s,
+                   enum cvg_outcome outcome, enum cvg_reason reason,
+                   double energy_j);
+
+#endif

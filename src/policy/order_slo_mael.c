@@ -1,0 +1,42 @@
+/* SLO-MAEL: SLO-aware minimum average expected latency (Seo et al., ACM TACO
+ * 18(4), 2021).
+ *
+ * Requests in the order of their arrival. A device is worth 1 / (T + T x
+ * batches before it) while that expected latency is within what is left of the
+ * SLO, and -expected / left otherwise; among equals the one that needs less
+ * energy (the paper's term among feasible devices). */
+#include "policy/parts.h"
+
+static int64_t arrival_key(void *state, const struct cvg_view *view,
+                           const struct cvg_request *request)
+{
+    (void)state;
+    (void)view;
+    return request->arrival;
+}
+
+static double worth(const struct cvg_view *view,
+                    const struct cvg_request *request,
+                    const struct cvg_way *way)
+{
+    double expected = (double)way->service * (1.0 + way->queued);
+    if (cvg_request_due(request) == CVG_NEVER) {
+        return 1 / expected;
+    }
+    double budget = (double)(request->deadline - view->now);
+    return expected <= budget ? 1 / expected : -expected / budget;
+}
+
+static bool worth_more(const struct cvg_view *view,
+                       const struct cvg_request *request,
+                       const struct cvg_way *a, const struct cvg_way *b)
+{
+    double worth_a = worth(view, request, a);
+    double worth_b = worth(view, request, b);
+    return worth_a != worth_b ? worth_a > worth_b : a->energy_j < b->energy_j;
+}
+
+const struct cvg_order_ops cvg_order_slo_mael = {.name = "slo-mael",
+                                                 .drops = true,
+                                                 .key = arrival_key,
+                                                 .prefer = worth_more};

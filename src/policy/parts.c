@@ -1,0 +1,372 @@
+/* Four parts make a policy: list scheduling in the order of the keys.
+ *
+ * Waiting requests of all apps are taken in the order of their keys. Each goes
+ * where the order part prefers, given what the units hold and what was planned
+ * before it in this call: into a batch that is being formed, if that keeps
+ * everybody's deadline, or into a new one. What is planned for a unit that has
+ * room is begun; the rest of the plan only keeps later requests from counting
+ * on the same unit, and is made again at the next call. */
+#include "policy/parts.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+struct plan { /* of one unit */
+    uint32_t room;   /* batches that can still be begun now */
+    uint32_t queued; /* batches it holds or is to get */
+    int batch;       /* handle of the batch being formed; negative: a later one,
+                      * or none */
+    bool forming;
+    uint32_t variant, last, n;
+    cvg_time begins; /* the batch being formed, switch included */
+    cvg_time ends;   /* all of the plan */
+    cvg_time due;    /* earliest of its members */
+};
+
+struct scheduling {
+    const struct cvg_policy *policy;
+    void *exits_state;
+    const struct cvg_view *view;
+    struct cvg_choices *choices;
+    struct plan plans[CVG_MAX_UNITS];
+    uint32_t room; /* over all units: batches to begin, requests to add */
+};
+
+/* --- where could it go -------------------------------------------------------- */
+
+static cvg_span service(const struct scheduling *s, uint32_t device,
+                        uint32_t variant, uint32_t last, uint32_t n)
+{
+    return (cvg_span)((double)cvg_profile_time(s->view->profile, variant, 0,
+                                               last, device, n, CVG_MEAN) *
+                      cvg_view_slowdown(s->view, device));
+}
+
+static bool can_join(const struct plan *p, uint32_t variant, uint32_t last,
+                     uint32_t max)
+{
+    return p->forming && p->variant == variant && p->last == last &&
+           p->n < max;
+}
+
+/* When it would be done in a batch of its own after all that is planned. */
+static cvg_time finish_alone(const struct scheduling *s,
+                             const struct cvg_unit *unit, uint32_t variant,
+                             uint32_t last, uint32_t min)
+{
+    const struct plan *p = &s->plans[unit->index];
+    if (!p->forming) {
+        return cvg_view_finish(s->view, unit, variant, 0, last, min,
+                               CVG_MEAN);
+    }
+    cvg_span change = p->variant == variant
+                          ? 0
+                          : cvg_view_switch(s->view, unit, variant);
+    return p->ends + change + service(s, unit->device, variant, last, min);
+}
+
+static bool is_better(const struct scheduling *s,
+                      const struct cvg_request *r, const struct cvg_way *a,
+                      const struct cvg_way *b)
+{
+    if (b->finish == CVG_NEVER) {
+        return true;
+    }
+    cvg_time due = cvg_request_due(r);
+    if ((a->finish <= due) != (b->finish <= due)) {
+        return a->finish <= due;
+    }
+    if (s->policy->order->prefer != NULL && a->finish <= due) {
+        return s->policy->order->prefer(s->view, r, a, b);
+    }
+    return a->finish < b->finish;
+}
+
+static void consider(const struct scheduling *s, const struct cvg_request *r,
+                     const struct cvg_unit *unit, uint32_t variant,
+                     struct cvg_way *best)
+{
+    const struct cvg_profile *profile = s->view->profile;
+    const struct plan *p = &s->plans[unit->index];
+    uint32_t device = unit->device;
+    uint32_t last =
+        s->policy->exits->last(s->exits_state, s->view, r, variant);
+    uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
+    uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
+    double accuracy = s->view->box->variants[variant].accuracy[last];
+    if (min == 0 || accuracy < r->min_accuracy - 1e-12 ||
+        cvg_view_residency(s->view, device, variant) != CVG_RESIDENT) {
+        return;
+    }
+    struct cvg_way way = {.unit = unit->index,
+                          .device = device,
+                          .variant = variant,
+                          .exit = last,
+                          .accuracy = accuracy,
+                          .queued = p->queued};
+    if (can_join(p, variant, last, max)) {
+        way.n = p->n + 1;
+        way.finish = p->begins + service(s, device, variant, last, way.n);
+        cvg_time due = cvg_request_due(r);
+        bool harms = way.finish > p->due && p->ends <= p->due;
+        if (!harms && (way.finish <= due || !s->policy->order->drops)) {
+            way.service = service(s, device, variant, last, way.n);
+            way.energy_j = cvg_profile_energy(profile, variant, 0, last,
+                                              device, way.n) /
+                           way.n;
+            if (is_better(s, r, &way, best)) {
+                *best = way;
+            }
+            return;
+        }
+    }
+    way.n = min;
+    way.finish = finish_alone(s, unit, variant, last, min);
+    way.service = service(s, device, variant, last, min);
+    way.energy_j =
+        cvg_profile_energy(profile, variant, 0, last, device, min) / min;
+    if (is_better(s, r, &way, best)) {
+        *best = way;
+    }
+}
+
+static struct cvg_way best_way(const struct scheduling *s,
+                               const struct cvg_request *r)
+{
+    struct cvg_way best = {.finish = CVG_NEVER};
+    const struct cvg_family *family =
+        &s->view->box->families[s->view->apps[r->app].family];
+    for (uint32_t u = 0; u < s->view->n_units; u++) {
+        const struct cvg_unit *unit = &s->view->units[u];
+        if (!cvg_view_up(s->view, unit->device)) {
+            continue;
+        }
+        for (size_t i = 0; i < family->n_variants; i++) {
+            uint32_t v = family->variants[i];
+            if (cvg_view_enabled(s->view, v) &&
+                (r->variant == CVG_ANY || r->variant == v)) {
+                consider(s, r, unit, v, &best);
+            }
+        }
+    }
+    return best;
+}
+
+/* --- take it ------------------------------------------------------------------- */
+
+static void join_batch(struct scheduling *s, const struct cvg_request *r,
+                       const struct cvg_way *way)
+{
+    struct plan *p = &s->plans[way->unit];
+    cvg_time due = cvg_request_due(r);
+    p->n = way->n;
+    p->ends = way->finish;
+    p->due = due < p->due ? due : p->due;
+    if (p->batch >= 0) {
+        cvg_choose_request(s->choices, p->batch, r);
+    }
+}
+
+static void begin_batch(struct scheduling *s, const struct cvg_request *r,
+                        const struct cvg_way *way)
+{
+    struct plan *p = &s->plans[way->unit];
+    p->forming = true;
+    p->variant = way->variant;
+    p->last = way->exit;
+    p->n = way->n;
+    p->begins = way->finish - way->service;
+    p->ends = way->finish;
+    p->due = cvg_request_due(r);
+    p->queued++;
+    p->batch = -1;
+    if (p->room > 0) {
+        p->room--;
+        s->room--;
+        p->batch = cvg_choose_start(s->choices, way->unit, way->variant, 0,
+                                    way->exit);
+    }
+    if (p->batch >= 0) {
+        cvg_choose_request(s->choices, p->batch, r);
+    }
+}
+
+/* Nothing that could run it is resident: bring in the variant that would have
+ * it done first. */
+static void load_for(struct scheduling *s, const struct cvg_request *r)
+{
+    const struct cvg_box *box = s->view->box;
+    const struct cvg_family *family =
+        &box->families[s->view->apps[r->app].family];
+    cvg_span best = CVG_NEVER;
+    uint32_t best_device = 0;
+    uint32_t best_variant = CVG_ANY;
+    for (uint32_t d = 0; d < box->n_devices; d++) {
+        for (size_t i = 0; i < family->n_variants; i++) {
+            uint32_t v = family->variants[i];
+            uint32_t last = box->variants[v].n_exits - 1;
+            if ((r->variant != CVG_ANY && r->variant != v) ||
+                box->variants[v].accuracy[last] < r->min_accuracy - 1e-12 ||
+                cvg_profile_min_batch(s->view->profile, v, 0, last, d) == 0) {
+                continue;
+            }
+            if (cvg_view_residency(s->view, d, v) == CVG_LOADING) {
+                return; /* it is coming */
+            }
+            cvg_span time = cvg_profile_load(s->view->profile, v, d) +
+                            service(s, d, v, last, 1);
+            if (cvg_view_up(s->view, d) && time < best) {
+                best = time;
+                best_device = d;
+                best_variant = v;
+            }
+        }
+    }
+    if (best_variant != CVG_ANY) {
+        cvg_choose_load(s->choices, best_device, best_variant);
+    }
+}
+
+/* Late in the plan: hopeless, if it were late even without the others. */
+static bool late_even_alone(const struct scheduling *s,
+                            const struct cvg_request *r)
+{
+    struct scheduling alone;
+    alone.policy = s->policy;
+    alone.exits_state = s->exits_state;
+    alone.view = s->view;
+    for (uint32_t u = 0; u < s->view->n_units; u++) {
+        alone.plans[u] = (struct plan){.due = CVG_NEVER};
+    }
+    return best_way(&alone, r).finish > cvg_request_due(r);
+}
+
+static void schedule(struct scheduling *s, const struct cvg_request *r)
+{
+    struct cvg_way way = best_way(s, r);
+    if (way.finish == CVG_NEVER) {
+        load_for(s, r);
+        return;
+    }
+    if (way.finish > cvg_request_due(r) && s->policy->order->drops) {
+        if (late_even_alone(s, r)) {
+            cvg_choose_drop(s->choices, r, CVG_REASON_DEADLINE);
+        }
+        return; /* others go first now; there may be a place later */
+    }
+    const struct plan *p = &s->plans[way.unit];
+    bool joins = can_join(p, way.variant, way.exit, CVG_MAX_BATCH) &&
+                 way.n == p->n + 1;
+    if (joins) {
+        join_batch(s, r, &way);
+    } else {
+        begin_batch(s, r, &way);
+    }
+}
+
+/* --- the order ------------------------------------------------------------------- */
+
+struct cursors { /* the next waiting request of each app */
+    const struct cvg_request *at[CVG_MAX_APPS];
+    uint32_t n;
+};
+
+static const struct cvg_request *take_first(const struct cvg_view *view,
+                                            struct cursors *c)
+{
+    uint32_t best = CVG_ANY;
+    for (uint32_t a = 0; a < c->n; a++) {
+        if (c->at[a] == NULL) {
+            continue;
+        }
+        if (best != CVG_ANY) {
+            int64_t key = cvg_view_key(view, c->at[a]);
+            int64_t best_key = cvg_view_key(view, c->at[best]);
+            if (key > best_key ||
+                (key == best_key && c->at[a]->id > c->at[best]->id)) {
+                continue;
+            }
+        }
+        best = a;
+    }
+    if (best == CVG_ANY) {
+        return NULL;
+    }
+    const struct cvg_request *r = c->at[best];
+    c->at[best] = cvg_view_next(view, r);
+    return r;
+}
+
+/* How many waiting requests are worth looking at: what could be begun, and a
+ * few that would go to units that are busy. */
+static uint32_t horizon(const struct scheduling *s)
+{
+    uint32_t n = 2 * s->view->n_units;
+    const struct cvg_box *box = s->view->box;
+    for (uint32_t u = 0; u < s->view->n_units; u++) {
+        uint32_t largest = 0;
+        for (uint32_t v = 0; s->plans[u].room > 0 && v < box->n_variants;
+             v++) {
+            uint32_t max = cvg_profile_max_batch(
+                s->view->profile, v, 0, 0, s->view->units[u].device);
+            largest = max > largest ? max : largest;
+        }
+        n += largest * s->plans[u].room;
+    }
+    return n;
+}
+
+static void apply_batching(struct scheduling *s, void *batching_state)
+{
+    for (uint32_t u = 0; u < s->view->n_units; u++) {
+        const struct plan *p = &s->plans[u];
+        if (p->batch < 0 || !p->forming) {
+            continue;
+        }
+        const struct cvg_unit *unit = &s->view->units[u];
+        uint32_t max = cvg_profile_max_batch(s->view->profile, p->variant, 0,
+                                             p->last, unit->device);
+        cvg_time until = CVG_NEVER;
+        uint32_t n = s->policy->batching->size(batching_state, s->view, unit,
+                                               p->variant, p->n, p->n, max,
+                                               &until);
+        if (n < p->n) {
+            cvg_choose_trim(s->choices, p->batch, n);
+        }
+        if (n == 0) {
+            cvg_choose_wake(s->choices, until);
+        }
+    }
+}
+
+void cvg__compose(const struct cvg_policy *policy, void *order_state,
+                  void *batching_state, void *exits_state,
+                  const struct cvg_view *view, struct cvg_choices *choices)
+{
+    struct scheduling s;
+    s.policy = policy;
+    s.exits_state = exits_state;
+    s.view = view;
+    s.choices = choices;
+    s.room = 0;
+    (void)order_state;
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        uint32_t in_flight = view->box->devices[unit->device].in_flight;
+        uint32_t room =
+            cvg_view_free(view, unit) ? in_flight - unit->n_held : 0;
+        s.plans[u] = (struct plan){
+            .room = room, .queued = unit->n_held, .batch = -1};
+        s.room += room;
+    }
+    struct cursors cursors = {.n = view->n_apps};
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        cursors.at[a] = cvg_view_first(view, a);
+    }
+    uint32_t left = horizon(&s);
+    const struct cvg_request *r;
+    while (left-- > 0 && (r = take_first(view, &cursors)) != NULL) {
+        schedule(&s, r);
+    }
+    apply_batching(&s, batching_state);
+}

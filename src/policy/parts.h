@@ -1,0 +1,27 @@
+/* The table of parts, and how four of them make a policy. */
+#ifndef CVG_POLICY_PARTS_H
+#define CVG_POLICY_PARTS_H
+
+#include <convergo/policy.h>
+
+extern const struct cvg_allocation_ops cvg_allocation_none;
+
+extern const struct cvg_order_ops cvg_order_fifo;
+extern const struct cvg_order_ops cvg_order_edf;
+extern const struct cvg_order_ops cvg_order_accuracy_first;
+extern const struct cvg_order_ops cvg_order_throughput_first;
+extern const struct cvg_order_ops cvg_order_least_slack;
+extern const struct cvg_order_ops cvg_order_slo_mael;
+extern const struct cvg_order_ops cvg_order_convergo;
+
+extern const struct cvg_batching_ops cvg_batching_none;
+extern const struct cvg_batching_ops cvg_batching_greedy;
+
+extern const struct cvg_exits_ops cvg_exits_last;
+
+/* parts.c: list scheduling in the order of the keys. */
+void cvg__compose(const struct cvg_policy *policy, void *order_state,
+                  void *batching_state, void *exits_state,
+                  const struct cvg_view *view, struct cvg_choices *choices);
+
+#endif

@@ -1,0 +1,194 @@
+/* The tables of parts and of policies by name, and the text that names them.
+ *
+ * Plain tables: they can be searched, keep their order, and survive static
+ * linking. A policy's name stands for an order part of the same name with the
+ * batching and allocation that its authors give it. */
+#include "policy/parts.h"
+
+#include "base/units.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct cvg_allocation_ops *const allocations[] = {
+    &cvg_allocation_none,
+};
+static const struct cvg_order_ops *const orders[] = {
+    &cvg_order_fifo,        &cvg_order_edf,
+    &cvg_order_accuracy_first, &cvg_order_throughput_first,
+    &cvg_order_least_slack, &cvg_order_slo_mael,
+    &cvg_order_convergo,
+};
+static const struct cvg_batching_ops *const batchings[] = {
+    &cvg_batching_none,
+    &cvg_batching_greedy,
+};
+static const struct cvg_exits_ops *const exit_rules[] = {
+    &cvg_exits_last,
+};
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+#define WHOLE(order_part)                                                      \
+    {                                                                          \
+        .allocation = &cvg_allocation_none, .order = &(order_part),            \
+        .batching = &cvg_batching_greedy, .exits = &cvg_exits_last,            \
+        .compose = cvg__compose                                                \
+    }
+
+static const struct {
+    const char *name;
+    struct cvg_policy policy;
+} policies[] = {
+    {"fifo", WHOLE(cvg_order_fifo)},
+    {"edf", WHOLE(cvg_order_edf)},
+    {"accuracy-first", WHOLE(cvg_order_accuracy_first)},
+    {"throughput-first", WHOLE(cvg_order_throughput_first)},
+    {"least-slack", WHOLE(cvg_order_least_slack)},
+    {"slo-mael", WHOLE(cvg_order_slo_mael)},
+    {"convergo", WHOLE(cvg_order_convergo)},
+};
+
+const char *cvg_policy_name(size_t k)
+{
+    return k < COUNT(policies) ? policies[k].name : NULL;
+}
+
+/* Every part's name is its first member. */
+static const void *find_part(const void *const *table, size_t n,
+                             const char *what, const char *name,
+                             struct cvg_error *err)
+{
+    const char *names[32];
+    for (size_t i = 0; i < n; i++) {
+        names[i] = *(const char *const *)table[i];
+        if (strcmp(names[i], name) == 0) {
+            return table[i];
+        }
+    }
+    const char *near = cvg_nearest_name(name, names, n);
+    cvg_fail(err, CVG_CONFIG, "unknown %s '%.60s'%s%s%s", what, name,
+             near != NULL ? "; did you mean '" : "",
+             near != NULL ? near : "", near != NULL ? "'?" : "");
+    return NULL;
+}
+
+static enum cvg_status set_part(struct cvg_policy *p, const char *part,
+                                const char *name, struct cvg_error *err)
+{
+    const void *found = NULL;
+    if (strcmp(part, "allocation") == 0) {
+        found = find_part((const void *const *)allocations,
+                          COUNT(allocations), "allocation", name, err);
+        p->allocation = found != NULL ? found : p->allocation;
+    } else if (strcmp(part, "order") == 0) {
+        found = find_part((const void *const *)orders, COUNT(orders), "order",
+                          name, err);
+        p->order = found != NULL ? found : p->order;
+    } else if (strcmp(part, "batching") == 0) {
+        found = find_part((const void *const *)batchings, COUNT(batchings),
+                          "batching", name, err);
+        p->batching = found != NULL ? found : p->batching;
+    } else if (strcmp(part, "exits") == 0) {
+        found = find_part((const void *const *)exit_rules, COUNT(exit_rules),
+                          "exits", name, err);
+        p->exits = found != NULL ? found : p->exits;
+    } else {
+        static const char *const parts[] = {"allocation", "order", "batching",
+                                            "exits"};
+        const char *near = cvg_nearest_name(part, parts, 4);
+        return cvg_fail(err, CVG_CONFIG,
+                        "unknown policy part '%.60s'; %s%s%s", part,
+                        near != NULL ? "did you mean '" : "parts are "
+                                       "allocation, order, batching and exits",
+                        near != NULL ? near : "", near != NULL ? "'?" : "");
+    }
+    return found != NULL ? CVG_OK : CVG_CONFIG;
+}
+
+/* An order part that decides jointly does so with its own batching and exits:
+ * naming another of these has the parts composed instead. */
+static void settle(struct cvg_policy *p, bool own_parts_replaced)
+{
+    p->joint = p->order->choose != NULL && !own_parts_replaced;
+}
+
+static enum cvg_status find_policy(const char *name, struct cvg_policy *out,
+                                   struct cvg_error *err)
+{
+    const char *names[COUNT(policies)];
+    for (size_t i = 0; i < COUNT(policies); i++) {
+        names[i] = policies[i].name;
+        if (strcmp(names[i], name) == 0) {
+            *out = policies[i].policy;
+            settle(out, false);
+            return CVG_OK;
+        }
+    }
+    const char *near = cvg_nearest_name(name, names, COUNT(policies));
+    return cvg_fail(err, CVG_CONFIG, "unknown policy '%.60s'%s%s%s", name,
+                    near != NULL ? "; did you mean '" : "",
+                    near != NULL ? near : "", near != NULL ? "'?" : "");
+}
+
+enum cvg_status cvg_policy_parse(const char *text,
+                                 const struct cvg_policy *base,
+                                 struct cvg_policy *out,
+                                 struct cvg_error *err)
+{
+    if (strchr(text, '=') == NULL) {
+        return find_policy(text, out, err);
+    }
+    struct cvg_policy policy;
+    if (base != NULL) {
+        policy = *base;
+    } else {
+        find_policy("convergo", &policy, NULL);
+    }
+    bool replaced = false;
+    const char *p = text;
+    while (*p != '\0') {
+        char item[128];
+        size_t length = strcspn(p, ",");
+        const char *equals = memchr(p, '=', length);
+        if (length >= sizeof item || equals == NULL) {
+            return cvg_fail(err, CVG_CONFIG,
+                            "'%.60s' is no policy: give a name, or parts as "
+                            "order=edf,batching=greedy",
+                            text);
+        }
+        memcpy(item, p, length);
+        item[length] = '\0';
+        item[equals - p] = '\0';
+        enum cvg_status status =
+            set_part(&policy, item, item + (equals - p) + 1, err);
+        if (status != CVG_OK) {
+            return status;
+        }
+        replaced = replaced || strcmp(item, "batching") == 0 ||
+                   strcmp(item, "exits") == 0;
+        p += length + (p[length] == ',');
+    }
+    settle(&policy, replaced);
+    *out = policy;
+    return CVG_OK;
+}
+
+enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
+                                     struct cvg_policy *out,
+                                     struct cvg_error *err)
+{
+    enum cvg_status status =
+        find_policy(spec->name != NULL ? spec->name : "convergo", out, err);
+    const char *const parts[][2] = {{"allocation", spec->allocation},
+                                    {"order", spec->order},
+                                    {"batching", spec->batching},
+                                    {"exits", spec->exits}};
+    for (int i = 0; i < 4 && status == CVG_OK; i++) {
+        if (parts[i][1] != NULL) {
+            status = set_part(out, parts[i][0], parts[i][1], err);
+        }
+    }
+    if (status == CVG_OK) {
+        settle(out, spec->batching != NULL || spec->exits != NULL);
+    }
+    return status;
+}

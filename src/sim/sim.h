@@ -1,0 +1,50 @@
+/* The engine on a virtual clock: arrivals, device models, faults.
+ *
+ * The same engine that serves, driven by a workload and by the device models
+ * that the emulated backend uses. Equal options give equal runs. */
+#ifndef CVG_SIM_SIM_H
+#define CVG_SIM_SIM_H
+
+#include "domain/workload.h"
+#include <convergo/engine.h>
+#include <convergo/stats.h>
+
+struct cvg_sim_options {
+    const struct cvg_box *box;           /* borrowed, as all below */
+    const struct cvg_workload *workload; /* NULL: only what is injected */
+    const struct cvg_policy *policy;
+    double load;   /* multiplies rates; 0: 1 */
+    uint64_t seed; /* of arrivals and of device noise */
+    /* May be NULL: told of every event before and of its actions after it. */
+    void (*watch)(void *context, const struct cvg_event *event,
+                  const struct cvg_actions *actions);
+    void *context;
+    /* May be NULL: ns on a clock, to time every 16th step. */
+    int64_t (*clock)(void);
+    uint32_t time_every; /* steps between two timed ones; 0: 16 */
+};
+
+struct cvg_sim;
+
+/* *out is owned by the caller: cvg_sim_destroy(). */
+enum cvg_status cvg_sim_create(const struct cvg_sim_options *options,
+                               struct cvg_sim **out, struct cvg_error *err);
+void cvg_sim_destroy(struct cvg_sim *sim);
+
+/* A request at `at` (not before now); returns its id. */
+uint64_t cvg_sim_arrive(struct cvg_sim *sim, cvg_time at,
+                        const struct cvg_arrival *arrival);
+/* Any other event at `at`; a DEVICE event acts on the device model, too. */
+void cvg_sim_inject(struct cvg_sim *sim, const struct cvg_event *event);
+
+/* Runs until nothing is left to happen before or at `until`. */
+void cvg_sim_run_until(struct cvg_sim *sim, cvg_time until);
+/* Runs the whole workload and drains; judges the last windows. */
+void cvg_sim_run(struct cvg_sim *sim);
+
+cvg_time cvg_sim_now(const struct cvg_sim *sim);
+struct cvg_engine *cvg_sim_engine(struct cvg_sim *sim);
+/* ns per timed step; empty without a clock. */
+const struct cvg_histogram *cvg_sim_decision_times(const struct cvg_sim *sim);
+
+#endif
