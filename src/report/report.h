@@ -9,9 +9,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-struct cvg_run { /* all borrowed */
-    const char *mode;   /* "live", "sim", "replay" */
-    const char *policy; /* the text given */
+struct cvg_run {                    /* all borrowed */
+    const char *mode;               /* "live", "sim", "replay" */
+    const char *policy;             /* the text given */
     const struct cvg_policy *parts; /* NULL: unknown, parts are left null */
     double load;
     uint64_t seed;
@@ -19,7 +19,7 @@ struct cvg_run { /* all borrowed */
     cvg_span elapsed;  /* the drain included: utilisation is over this */
     const struct cvg_box *box;
     const struct cvg_stats *stats;
-    const struct cvg_histogram *decision; /* ns per step; NULL: none */
+    const struct cvg_histogram *decision;     /* ns per step; NULL: none */
     double bound_joint, bound_joint_weighted; /* negative: none */
 };
 
