@@ -2,12 +2,11 @@
 # default path of its library. Both come from scripts/setup, or from the user's
 # own copy (ONNXRUNTIME_DIR, with include/ and lib/ as in its releases).
 
-set(ort_default "${PROJECT_SOURCE_DIR}/third_party/onnxruntime")
-if(DEFINED ENV{ONNXRUNTIME_DIR})
-    set(ort_default "$ENV{ONNXRUNTIME_DIR}")
-endif()
-set(ONNXRUNTIME_DIR "${ort_default}" CACHE PATH
+set(ONNXRUNTIME_DIR "${PROJECT_SOURCE_DIR}/third_party/onnxruntime" CACHE PATH
     "Folder of ONNX Runtime: include/ and lib/")
+if(DEFINED ENV{ONNXRUNTIME_DIR})
+    set(ONNXRUNTIME_DIR "$ENV{ONNXRUNTIME_DIR}" CACHE PATH "" FORCE)
+endif()
 
 # Looked for anew in each run: the folder can appear between two of them.
 unset(ort_include CACHE)
