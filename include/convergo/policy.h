@@ -19,6 +19,7 @@ struct cvg_held { /* a batch inside a unit */
     uint32_t n;
     cvg_time started;   /* handed to the unit */
     cvg_time predicted; /* done, by the profile and what was learned */
+    cvg_time due;       /* earliest deadline of its requests */
     cvg_span work;      /* its service time alone, switch included */
 };
 

@@ -45,6 +45,17 @@ static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
     e->action_ids[e->n_action_ids++] = s->request.id;
 }
 
+static cvg_time earliest_due(const struct cvg_engine *e,
+                             const struct batch *b)
+{
+    cvg_time due = CVG_NEVER;
+    for (uint32_t k = 0; k < b->n; k++) {
+        cvg_time own = cvg_request_due(&e->slots[b->slots[k]].request);
+        due = own < due ? own : due;
+    }
+    return due;
+}
+
 void cvg__batch_start(struct cvg_engine *e, uint32_t index)
 {
     struct batch *b = &e->batches[index];
@@ -55,6 +66,7 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t index)
     r->runs++;
     r->used = e->now;
     e->n_running++;
+    b->due = earliest_due(e, b);
     cvg__unit_start(e, index);
     struct cvg_device_stats *stats = &e->stats->devices[device];
     stats->batches++;
@@ -130,6 +142,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
                                     .n = b->n,
                                     .started = b->started,
                                     .predicted = b->predicted,
+                                    .due = b->due,
                                     .work = b->work};
             order->done(e->order_state, &e->view, &e->units[b->unit], &held,
                         done->run_time);

@@ -52,6 +52,7 @@ struct batch {
     double done; /* ns of `work` that the model thinks is done */
     cvg_time started;
     cvg_time predicted;
+    cvg_time due; /* earliest deadline of its requests */
     uint32_t next_free;
 };
 #define BATCH_BITS 15

@@ -85,6 +85,7 @@ static void picture(struct cvg_engine *e, uint32_t unit)
             .n = b->n,
             .started = b->started,
             .predicted = b->predicted,
+            .due = b->due,
             .work = b->work,
         };
     }

@@ -275,22 +275,26 @@ static void complete(struct cvg_sim *sim, uint32_t device)
     }
 }
 
-static void happen(struct cvg_sim *sim, struct pending *p)
+/* The box is slower; the engine has to find that out by itself. */
+static void slow_down(struct cvg_sim *sim, uint32_t device, double factor)
+{
+    sim->slowdown[device] = factor;
+    cvg_device_model_set_slowdown(
+        sim->models[device], sim->now,
+        factor * cvg_contention_factor(sim->box, device, sim->busy));
+}
+
+static void happen(struct cvg_sim *sim, const struct pending *p)
 {
     struct cvg_event event = p->event;
+    if (event.type == CVG_EV_DEVICE && event.device.slowdown > 0) {
+        slow_down(sim, event.device.device, event.device.slowdown);
+        return;
+    }
     if (event.type == CVG_EV_DEVICE) {
-        uint32_t d = event.device.device;
+        uint32_t device = event.device.device;
         if (!event.device.up) {
-            cvg_device_model_down(sim->models[d], sim->now, NULL, NULL);
-        }
-        if (event.device.slowdown > 0) {
-            /* The box is slower; the engine has to find out by itself. */
-            sim->slowdown[d] = event.device.slowdown;
-            cvg_device_model_set_slowdown(
-                sim->models[d], sim->now,
-                sim->slowdown[d] *
-                    cvg_contention_factor(sim->box, d, sim->busy));
-            event.device.slowdown = 0;
+            cvg_device_model_down(sim->models[device], sim->now, NULL, NULL);
         }
     }
     step(sim, &event);

@@ -1,0 +1,600 @@
+/* Convergo: all SLOs of all apps together (DESIGN.md section 7).
+ *
+ * Prioritise: requests of an app wait in the order of their deadlines; between
+ * apps urgency decides, then what a unit's time buys. Constrain: a way to run
+ * requests is a (device, variant, exit, batch size) that is accurate enough,
+ * within the energy bound as a batch of that size, and predicted, by a high
+ * quantile, to be in time for the first of them. Combine: for every free unit
+ * the best such batch over all apps, at the going price of each device, unless
+ * the same requests are better served by waiting for another. Learn: prices
+ * follow how busy devices are; times follow what was measured (the engine's
+ * slowdown of each device).
+ *
+ * After Jiang et al., "Convergo: Multi-SLO-Aware Scheduling for Heterogeneous
+ * AI Accelerators on Edge Devices", IEEE EDGE 2025, whose abstract names the
+ * three steps; the rest is ours. */
+#include "policy/parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_WAYS 64U       /* of one app, all devices */
+#define WAYS_PER_DEVICE 6U /* the cheapest ones */
+#define SCAN 12U           /* requests looked at beyond the head of a queue */
+#define SAFETY CVG_US(300) /* between a predicted finish and a deadline */
+
+/* What a device costs per ns: nothing much while idle, more and more as it
+ * fills up. */
+#define PRICE_IDLE 0.05
+/* A batch goes to a dearer unit only if no other that is in time costs less
+ * than this share of it. */
+#define WORTH_WAITING 0.7
+/* How fast a device's utilisation is forgotten. */
+#define MEMORY_NS 5e8
+
+struct way {
+    uint32_t device, variant, exit;
+    uint32_t min, max; /* batch sizes that keep the energy bound */
+    double each_ns;    /* time per request at the largest batch in time */
+};
+
+struct app_ways {
+    struct cvg_slo slo; /* for which the ways were worked out */
+    uint32_t n;
+    struct way ways[MAX_WAYS];
+};
+
+struct device_price {
+    double busy;      /* utilisation, an exponential average */
+    cvg_time seen;    /* when it was last brought up to date */
+};
+
+struct state {
+    cvg_time started;
+    struct device_price prices[CVG_MAX_DEVICES];
+    struct app_ways apps[]; /* [n_apps] */
+};
+
+struct candidate { /* a batch that could be begun on a unit now */
+    const struct cvg_unit *unit;
+    uint32_t app;
+    struct way way;
+    const struct cvg_request *first;
+    uint32_t n;
+    cvg_span time;    /* of the unit: switch and service */
+    cvg_time finish;  /* predicted, high quantile */
+    cvg_span slack;   /* of the first request, beyond the finish */
+    double cost;      /* price x time per request */
+    double value;     /* weight gained per ns of the unit's time */
+    uint32_t binding; /* kinds that ruled out a cheaper way */
+};
+
+/* --- prices -------------------------------------------------------------------- */
+
+/* Share of the device's units that hold a batch now. */
+static double load_now(const struct cvg_view *view, uint32_t device)
+{
+    uint32_t busy = 0;
+    uint32_t units = 0;
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        if (view->units[u].device == device) {
+            units++;
+            busy += view->units[u].n_held > 0;
+        }
+    }
+    return units == 0 ? 0 : (double)busy / units;
+}
+
+static void update_prices(struct state *s, const struct cvg_view *view)
+{
+    for (uint32_t d = 0; d < view->box->n_devices; d++) {
+        struct device_price *p = &s->prices[d];
+        double elapsed = (double)(view->now - p->seen);
+        if (elapsed <= 0) {
+            continue;
+        }
+        double keep = exp(-elapsed / MEMORY_NS);
+        p->busy = p->busy * keep + load_now(view, d) * (1 - keep);
+        p->seen = view->now;
+    }
+}
+
+static double price(const struct state *s, uint32_t device)
+{
+    double busy = s->prices[device].busy;
+    return PRICE_IDLE + busy * busy;
+}
+
+/* --- ways ----------------------------------------------------------------------- */
+
+static uint32_t smallest_frugal(const struct cvg_profile *p, uint32_t variant,
+                                uint32_t exit, uint32_t device, uint32_t min,
+                                uint32_t max, double max_energy_j)
+{
+    for (uint32_t n = min; n <= max; n++) {
+        if (cvg_profile_energy(p, variant, 0, exit, device, n) <=
+            max_energy_j * n * (1 + 1e-12)) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* The way of a request to run on a device by that variant and exit. False:
+ * some bound rules it out. */
+static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
+                     uint32_t device, uint32_t variant, uint32_t exit,
+                     struct way *way)
+{
+    const struct cvg_profile *p = view->profile;
+    uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
+    uint32_t max = cvg_profile_max_batch(p, variant, 0, exit, device);
+    if (min == 0 || view->box->variants[variant].accuracy[exit] <
+                        r->min_accuracy - 1e-12) {
+        return false;
+    }
+    min = smallest_frugal(p, variant, exit, device, min, max,
+                          r->max_energy_j);
+    cvg_span budget = r->deadline == CVG_NEVER ? CVG_NEVER
+                                               : r->deadline - r->arrival;
+    if (min == 0 || cvg_profile_time(p, variant, 0, exit, device, min,
+                                     CVG_MEAN) > budget) {
+        return false;
+    }
+    while (max > min && cvg_profile_time(p, variant, 0, exit, device, max,
+                                         CVG_P95) > budget) {
+        max--;
+    }
+    *way = (struct way){
+        .device = device,
+        .variant = variant,
+        .exit = exit,
+        .min = min,
+        .max = max,
+        .each_ns = (double)cvg_profile_time(p, variant, 0, exit, device, max,
+                                            CVG_MEAN) /
+                   max,
+    };
+    return true;
+}
+
+/* Better: less time per request; where nothing asks for accuracy, the more
+ * accurate one. */
+static bool better_way(const struct cvg_view *view, const struct way *a,
+                       const struct way *b, bool accuracy_matters)
+{
+    if (!accuracy_matters) {
+        double x = view->box->variants[a->variant].accuracy[a->exit];
+        double y = view->box->variants[b->variant].accuracy[b->exit];
+        if (x != y) {
+            return x > y;
+        }
+    }
+    return a->each_ns < b->each_ns;
+}
+
+static void keep_way(const struct cvg_view *view, struct app_ways *ways,
+                     uint32_t from, const struct way *way, bool accuracy)
+{
+    uint32_t k = ways->n;
+    while (k > from &&
+           better_way(view, way, &ways->ways[k - 1], accuracy)) {
+        k--;
+    }
+    if (k - from >= WAYS_PER_DEVICE || k >= MAX_WAYS) {
+        return;
+    }
+    if (ways->n - from < WAYS_PER_DEVICE && ways->n < MAX_WAYS) {
+        ways->n++;
+    }
+    for (uint32_t i = ways->n - 1; i > k; i--) {
+        ways->ways[i] = ways->ways[i - 1];
+    }
+    ways->ways[k] = *way;
+}
+
+/* All ways of a request, by device, the cheapest first. */
+static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
+                      struct app_ways *ways)
+{
+    const struct cvg_family *family =
+        &view->box->families[view->apps[r->app].family];
+    bool accuracy = cvg_slo_has(&view->apps[r->app].slo, CVG_SLO_ACCURACY);
+    ways->n = 0;
+    for (uint32_t d = 0; d < view->box->n_devices; d++) {
+        uint32_t from = ways->n;
+        for (size_t i = 0; i < family->n_variants; i++) {
+            uint32_t v = family->variants[i];
+            if (r->variant != CVG_ANY && r->variant != v) {
+                continue;
+            }
+            for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
+                struct way way;
+                if (make_way(view, r, d, v, x, &way)) {
+                    keep_way(view, ways, from, &way, accuracy);
+                }
+            }
+        }
+    }
+}
+
+/* The ways of a request: those of its app, or its own if it has bounds of its
+ * own (worked out into `own`). */
+static const struct app_ways *ways_of(struct state *s,
+                                      const struct cvg_view *view,
+                                      const struct cvg_request *r,
+                                      struct app_ways *own)
+{
+    if (r->plain == 0) {
+        find_ways(view, r, own);
+        return own;
+    }
+    struct app_ways *ways = &s->apps[r->app];
+    if (memcmp(&ways->slo, &view->apps[r->app].slo, sizeof ways->slo) != 0 ||
+        ways->n == 0) {
+        ways->slo = view->apps[r->app].slo;
+        find_ways(view, r, ways);
+    }
+    return ways;
+}
+
+/* --- what could be begun on a unit ------------------------------------------------ */
+
+/* Cost of a unit's time per request when `n` go together, ns x price. A switch
+ * is paid twice: what it puts out will be wanted again. */
+static double cost_each(const struct state *s, const struct cvg_view *view,
+                        const struct cvg_unit *unit, const struct way *way,
+                        uint32_t n, cvg_span *time)
+{
+    double slowdown = cvg_view_slowdown(view, unit->device);
+    cvg_span change = cvg_view_switch(view, unit, way->variant);
+    cvg_span service =
+        cvg_profile_time(view->profile, way->variant, 0, way->exit,
+                         unit->device, n, CVG_MEAN);
+    *time = (cvg_span)((double)(service + change) * slowdown);
+    return price(s, unit->device) *
+           ((double)(service + 2 * change) * slowdown) / n;
+}
+
+/* Does a batch beside those that a shared unit holds make one of them late? */
+static bool harms(const struct cvg_view *view, const struct cvg_unit *unit,
+                  cvg_span time)
+{
+    if (view->box->devices[unit->device].discipline == CVG_FCFS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < unit->n_held; i++) {
+        const struct cvg_held *h = &unit->held[i];
+        cvg_span left = h->predicted - view->now;
+        cvg_span delay = left < time ? left : time;
+        if (h->due != CVG_NEVER && h->predicted <= h->due &&
+            h->predicted + delay > h->due) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The largest batch by this way that is in time for its first request; 0:
+ * none. */
+static uint32_t largest_in_time(const struct cvg_view *view,
+                                const struct cvg_unit *unit,
+                                const struct way *way, uint32_t waiting,
+                                cvg_time due, cvg_time *finish)
+{
+    uint32_t n = way->max < waiting ? way->max : waiting;
+    for (; n >= way->min && n > 0; n--) {
+        *finish = cvg_view_finish(view, unit, way->variant, 0, way->exit, n,
+                                  CVG_P95);
+        if (due == CVG_NEVER || *finish + SAFETY <= due) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+static bool usable(const struct cvg_view *view, const struct way *way)
+{
+    return cvg_view_enabled(view, way->variant) &&
+           cvg_view_residency(view, way->device, way->variant) ==
+               CVG_RESIDENT;
+}
+
+/* The best way to serve the app from this unit, its requests from `first` on.
+ * False: none is in time. */
+static bool best_on_unit(struct state *s, const struct cvg_view *view,
+                         const struct cvg_unit *unit,
+                         const struct cvg_request *first, uint32_t waiting,
+                         const struct app_ways *ways, struct candidate *best)
+{
+    bool found = false;
+    cvg_time due = cvg_request_due(first);
+    for (uint32_t i = 0; i < ways->n; i++) {
+        const struct way *way = &ways->ways[i];
+        cvg_time finish;
+        if (way->device != unit->device || !usable(view, way)) {
+            continue;
+        }
+        uint32_t n =
+            largest_in_time(view, unit, way, waiting, due, &finish);
+        cvg_span time;
+        if (n == 0) {
+            continue;
+        }
+        double cost = cost_each(s, view, unit, way, n, &time);
+        if ((found && cost >= best->cost) || harms(view, unit, time)) {
+            continue;
+        }
+        found = true;
+        *best = (struct candidate){
+            .unit = unit,
+            .app = first->app,
+            .way = *way,
+            .first = first,
+            .n = n,
+            .time = time,
+            .finish = finish,
+            .slack = due == CVG_NEVER ? CVG_NEVER : due - finish,
+            .cost = cost,
+        };
+    }
+    return found;
+}
+
+/* When the unit should have room again for a batch of its own. */
+static cvg_span wait_for(const struct cvg_view *view,
+                         const struct cvg_unit *unit)
+{
+    return unit->n_held > 0 && unit->free_at > view->now
+               ? unit->free_at - view->now
+               : 0;
+}
+
+/* Is there another unit that would serve these requests in time for less, even
+ * if they wait for it? Such a unit is worth waiting for. */
+static bool better_elsewhere(struct state *s, const struct cvg_view *view,
+                             const struct candidate *c,
+                             const struct app_ways *ways)
+{
+    cvg_time due = cvg_request_due(c->first);
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        if (unit == c->unit || !cvg_view_up(view, unit->device) ||
+            unit->device == c->unit->device) {
+            continue;
+        }
+        for (uint32_t i = 0; i < ways->n; i++) {
+            const struct way *way = &ways->ways[i];
+            if (way->device != unit->device || !usable(view, way)) {
+                continue;
+            }
+            uint32_t n = way->max < c->n ? way->max : c->n;
+            n = n < way->min ? way->min : n;
+            cvg_span time;
+            double cost = cost_each(s, view, unit, way, n, &time);
+            if (cost > WORTH_WAITING * c->cost) {
+                continue;
+            }
+            /* All that waits before them there is not known; twice the time
+             * leaves room for one more batch. */
+            cvg_time finish =
+                view->now + wait_for(view, unit) + 2 * time + SAFETY;
+            if (unit->n_held > 0 && (due == CVG_NEVER || finish <= due)) {
+                return true;
+            }
+            if (unit->n_held == 0 &&
+                (due == CVG_NEVER ||
+                 view->now + time + SAFETY <= due)) {
+                return true; /* it is free now: its turn comes in this call */
+            }
+        }
+    }
+    return false;
+}
+
+/* A second batch on a shared unit, or one queued inside a device, only takes
+ * time from the first: it is begun only if it cannot wait until that is done. */
+static bool can_wait(const struct cvg_view *view, const struct candidate *c)
+{
+    if (c->unit->n_held == 0) {
+        return false;
+    }
+    cvg_time due = cvg_request_due(c->first);
+    cvg_time later = c->unit->free_at + 2 * c->time + SAFETY;
+    (void)view;
+    return due == CVG_NEVER || later <= due;
+}
+
+/* --- which app first ---------------------------------------------------------------- */
+
+/* Is the app's guaranteed throughput of this window out of reach? Then its
+ * requests of this window can no longer be jointly satisfied. */
+static bool window_is_lost(const struct cvg_view *view, uint32_t app)
+{
+    const struct cvg_slo *slo = &view->apps[app].slo;
+    if (!cvg_slo_has(slo, CVG_SLO_THROUGHPUT)) {
+        return false;
+    }
+    struct cvg_recent recent = cvg_view_recent(view, app);
+    double offered = recent.offered > slo->throughput_rps
+                         ? (double)recent.offered
+                         : slo->throughput_rps;
+    double allowed = offered - floor(0.95 * slo->throughput_rps);
+    return (double)recent.lost > allowed;
+}
+
+static double weight_of(const struct cvg_view *view, uint32_t app)
+{
+    double weight = view->apps[app].weight;
+    return window_is_lost(view, app) ? 0.3 * weight : weight;
+}
+
+/* Between two batches for the same unit: the one that cannot wait for the
+ * other goes first; if both can, or neither, what the time buys decides. */
+static bool goes_first(const struct candidate *a, const struct candidate *b)
+{
+    bool a_waits = a->slack == CVG_NEVER || a->slack >= b->time;
+    bool b_waits = b->slack == CVG_NEVER || b->slack >= a->time;
+    if (a_waits != b_waits) {
+        return b_waits;
+    }
+    return a->value > b->value;
+}
+
+/* The first request of the app that this unit could still serve in time. */
+static bool candidate_of(struct state *s, const struct cvg_view *view,
+                         const struct cvg_unit *unit, uint32_t app,
+                         struct candidate *c)
+{
+    const struct cvg_request *r = cvg_view_first(view, app);
+    uint32_t waiting = cvg_view_waiting(view, app);
+    for (uint32_t k = 0; r != NULL && k < SCAN;
+         k++, r = cvg_view_next(view, r)) {
+        struct app_ways own;
+        const struct app_ways *ways = ways_of(s, view, r, &own);
+        if (!best_on_unit(s, view, unit, r, waiting - k, ways, c)) {
+            continue;
+        }
+        if (can_wait(view, c) || better_elsewhere(s, view, c, ways)) {
+            return false;
+        }
+        c->value = weight_of(view, app) * c->n / (double)c->time;
+        return true;
+    }
+    return false;
+}
+
+/* Fills the batch with requests of the app that are served well by it. */
+static uint32_t gather(const struct cvg_view *view,
+                       struct cvg_choices *choices, int batch,
+                       const struct candidate *c)
+{
+    uint32_t n = 0;
+    uint32_t looked = 0;
+    const struct cvg_request *r = c->first;
+    while (r != NULL && n < c->n && looked < c->n + SCAN) {
+        const struct cvg_request *next = cvg_view_next(view, r);
+        if (cvg_view_good_enough(view, r, c->way.variant, c->way.exit,
+                                 c->way.device, c->n)) {
+            n += cvg_choose_request(choices, batch, r);
+        }
+        looked++;
+        r = next;
+    }
+    return n;
+}
+
+static bool begin(const struct cvg_view *view, struct cvg_choices *choices,
+                  const struct candidate *c)
+{
+    int batch = cvg_choose_start(choices, c->unit->index, c->way.variant, 0,
+                                 c->way.exit);
+    if (batch < 0) {
+        return false;
+    }
+    if (gather(view, choices, batch, c) < c->way.min) {
+        cvg_choose_trim(choices, batch, 0);
+        return false;
+    }
+    return true;
+}
+
+/* --- loading ------------------------------------------------------------------------- */
+
+/* The head of a queue that nothing resident can serve: bring in what serves it
+ * soonest. */
+static void load_for(struct state *s, const struct cvg_view *view,
+                     struct cvg_choices *choices, uint32_t app)
+{
+    const struct cvg_request *r = cvg_view_first(view, app);
+    struct app_ways own;
+    if (r == NULL) {
+        return;
+    }
+    const struct app_ways *ways = ways_of(s, view, r, &own);
+    const struct way *best = NULL;
+    double best_time = INFINITY;
+    for (uint32_t i = 0; i < ways->n; i++) {
+        const struct way *way = &ways->ways[i];
+        enum cvg_residency held =
+            cvg_view_residency(view, way->device, way->variant);
+        if (!cvg_view_up(view, way->device) ||
+            !cvg_view_enabled(view, way->variant)) {
+            continue;
+        }
+        if (held != CVG_ABSENT) {
+            return; /* it is there, or on its way */
+        }
+        double time = (double)cvg_profile_load(view->profile, way->variant,
+                                               way->device) +
+                      way->each_ns;
+        if (time < best_time) {
+            best_time = time;
+            best = way;
+        }
+    }
+    if (best != NULL) {
+        cvg_choose_load(choices, best->device, best->variant);
+    }
+}
+
+/* --- the policy ------------------------------------------------------------------------ */
+
+static size_t state_size(const struct cvg_box *box)
+{
+    return sizeof(struct state) + box->n_apps * sizeof(struct app_ways);
+}
+
+static int64_t key(void *state, const struct cvg_view *view,
+                   const struct cvg_request *request)
+{
+    (void)state;
+    (void)view;
+    /* Without deadline: after all others, by arrival. */
+    return request->deadline == CVG_NEVER
+               ? INT64_MAX / 4 + request->arrival / 4
+               : request->deadline;
+}
+
+static bool serve_unit(struct state *s, const struct cvg_view *view,
+                       struct cvg_choices *choices,
+                       const struct cvg_unit *unit)
+{
+    struct candidate best = {0};
+    bool found = false;
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        struct candidate c;
+        if (cvg_view_waiting(view, a) > 0 &&
+            candidate_of(s, view, unit, a, &c) &&
+            (!found || goes_first(&c, &best))) {
+            best = c;
+            found = true;
+        }
+    }
+    return found && begin(view, choices, &best);
+}
+
+static void choose(void *state, const struct cvg_view *view,
+                   struct cvg_choices *choices)
+{
+    struct state *s = state;
+    update_prices(s, view);
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        if (cvg_view_free(view, &view->units[u])) {
+            serve_unit(s, view, choices, &view->units[u]);
+        }
+    }
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        if (cvg_view_waiting(view, a) > 0) {
+            load_for(s, view, choices, a);
+        }
+    }
+}
+
+const struct cvg_order_ops cvg_order_convergo = {
+    .name = "convergo",
+    .drops = true,
+    .state_size = state_size,
+    .key = key,
+    .choose = choose,
+};
