@@ -29,6 +29,14 @@ if(support)
     target_link_libraries(cvg_test_support INTERFACE cvg_test_support_objects)
 endif()
 
+# Sanitizers make a program several times slower.
+function(cvg_timeout name seconds)
+    if(CVG_SANITIZE)
+        math(EXPR seconds "4 * ${seconds}")
+    endif()
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 # The flags of a line "/* link: -Wl,--wrap=calloc */" near the file's start.
 function(cvg_link_line source out)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
@@ -50,7 +58,7 @@ function(cvg_c_test name source timeout)
         RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
     add_test(NAME ${name} COMMAND ${target}
         WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout})
+    cvg_timeout(${name} ${timeout})
 endfunction()
 
 function(cvg_python_test name source timeout)
@@ -61,8 +69,8 @@ function(cvg_python_test name source timeout)
         "CONVERGO_SOURCE=${PROJECT_SOURCE_DIR}"
         "PYTHONPATH=${tests_dir}/support"
         "PYTHONDONTWRITEBYTECODE=1")
-    set_tests_properties(${name} PROPERTIES
-        TIMEOUT ${timeout} ENVIRONMENT "${environment}")
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}")
+    cvg_timeout(${name} ${timeout})
 endfunction()
 
 file(GLOB sources CONFIGURE_DEPENDS "${tests_dir}/unit/*/*.c")
