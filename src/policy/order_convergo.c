@@ -29,6 +29,8 @@
 /* A batch goes to a dearer unit only if no other that is in time costs less
  * than this share of it. */
 #define WORTH_WAITING 0.7
+/* How long a request without deadline is passed over before it must go. */
+#define PATIENCE CVG_S(1)
 /* How fast a device's utilisation is forgotten. */
 #define MEMORY_NS 5e8
 
@@ -50,8 +52,11 @@ struct device_price {
 };
 
 struct state {
-    cvg_time started;
     struct device_price prices[CVG_MAX_DEVICES];
+    /* This call: when a unit that was given a batch should be done with it; 0:
+     * none was. The view shows units as they were before. */
+    cvg_time begun[CVG_MAX_UNITS];
+    bool second_pass;
     struct app_ways apps[]; /* [n_apps] */
 };
 
@@ -135,8 +140,9 @@ static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
     }
     min = smallest_frugal(p, variant, exit, device, min, max,
                           r->max_energy_j);
-    cvg_span budget = r->deadline == CVG_NEVER ? CVG_NEVER
-                                               : r->deadline - r->arrival;
+    cvg_span budget = cvg_request_due(r) == CVG_NEVER
+                          ? CVG_NEVER
+                          : r->deadline - r->arrival;
     if (min == 0 || cvg_profile_time(p, variant, 0, exit, device, min,
                                      CVG_MEAN) > budget) {
         return false;
@@ -279,11 +285,12 @@ static bool harms(const struct cvg_view *view, const struct cvg_unit *unit,
  * none. */
 static uint32_t largest_in_time(const struct cvg_view *view,
                                 const struct cvg_unit *unit,
-                                const struct way *way, uint32_t waiting,
-                                cvg_time due, cvg_time *finish)
+                                const struct way *way, uint32_t min,
+                                uint32_t waiting, cvg_time due,
+                                cvg_time *finish)
 {
     uint32_t n = way->max < waiting ? way->max : waiting;
-    for (; n >= way->min && n > 0; n--) {
+    for (; n >= min && n > 0; n--) {
         *finish = cvg_view_finish(view, unit, way->variant, 0, way->exit, n,
                                   CVG_P95);
         if (due == CVG_NEVER || *finish + SAFETY <= due) {
@@ -298,6 +305,24 @@ static bool usable(const struct cvg_view *view, const struct way *way)
     return cvg_view_enabled(view, way->variant) &&
            cvg_view_residency(view, way->device, way->variant) ==
                CVG_RESIDENT;
+}
+
+/* A request without deadline that was passed over for long enough. */
+static bool overdue(const struct cvg_view *view, const struct cvg_request *r)
+{
+    return cvg_request_due(r) == CVG_NEVER &&
+           view->now - r->arrival >= PATIENCE;
+}
+
+/* The smallest batch to begin. A request that must go does so even where only
+ * a larger batch would keep its energy bound. */
+static uint32_t smallest(const struct cvg_view *view, const struct way *way,
+                         const struct cvg_request *first)
+{
+    return overdue(view, first)
+               ? cvg_profile_min_batch(view->profile, way->variant, 0,
+                                       way->exit, way->device)
+               : way->min;
 }
 
 /* The best way to serve the app from this unit, its requests from `first` on.
@@ -315,8 +340,9 @@ static bool best_on_unit(struct state *s, const struct cvg_view *view,
         if (way->device != unit->device || !usable(view, way)) {
             continue;
         }
+        uint32_t min = smallest(view, way, first);
         uint32_t n =
-            largest_in_time(view, unit, way, waiting, due, &finish);
+            largest_in_time(view, unit, way, min, waiting, due, &finish);
         cvg_span time;
         if (n == 0) {
             continue;
@@ -334,58 +360,63 @@ static bool best_on_unit(struct state *s, const struct cvg_view *view,
             .n = n,
             .time = time,
             .finish = finish,
-            .slack = due == CVG_NEVER ? CVG_NEVER : due - finish,
+            .slack = due != CVG_NEVER           ? due - finish
+                     : overdue(view, first) ? 0
+                                            : CVG_NEVER,
             .cost = cost,
         };
     }
     return found;
 }
 
-/* When the unit should have room again for a batch of its own. */
-static cvg_span wait_for(const struct cvg_view *view,
+/* How long until the unit should have room for a batch of its own. */
+static cvg_span wait_for(const struct state *s, const struct cvg_view *view,
                          const struct cvg_unit *unit)
 {
-    return unit->n_held > 0 && unit->free_at > view->now
-               ? unit->free_at - view->now
-               : 0;
+    cvg_time free_at = s->begun[unit->index];
+    if (unit->n_held > 0 && unit->free_at > free_at) {
+        free_at = unit->free_at;
+    }
+    return free_at > view->now ? free_at - view->now : 0;
 }
 
-/* Is there another unit that would serve these requests in time for less, even
- * if they wait for it? Such a unit is worth waiting for. */
+/* Would that unit serve these requests in time for less, even if they wait for
+ * it? What else waits for it is not known; twice the time leaves room for one
+ * more batch. An idle unit is not waited for once it has had its turn. */
+static bool better_on(struct state *s, const struct cvg_view *view,
+                      const struct candidate *c, const struct way *way,
+                      const struct cvg_unit *unit)
+{
+    cvg_time due = cvg_request_due(c->first);
+    uint32_t n = way->max < c->n ? way->max : c->n;
+    n = n < way->min ? way->min : n;
+    bool idle = unit->n_held == 0 && s->begun[unit->index] == 0;
+    cvg_span time;
+    double cost = cost_each(s, view, unit, way, n, &time);
+    if (cost > WORTH_WAITING * c->cost || (idle && s->second_pass)) {
+        return false;
+    }
+    cvg_time finish = view->now + wait_for(s, view, unit) +
+                      (idle ? time : 2 * time) + SAFETY;
+    return due == CVG_NEVER || finish <= due;
+}
+
+/* Is there another device worth waiting for? */
 static bool better_elsewhere(struct state *s, const struct cvg_view *view,
                              const struct candidate *c,
                              const struct app_ways *ways)
 {
-    cvg_time due = cvg_request_due(c->first);
     for (uint32_t u = 0; u < view->n_units; u++) {
         const struct cvg_unit *unit = &view->units[u];
-        if (unit == c->unit || !cvg_view_up(view, unit->device) ||
-            unit->device == c->unit->device) {
+        if (unit->device == c->unit->device ||
+            !cvg_view_up(view, unit->device)) {
             continue;
         }
         for (uint32_t i = 0; i < ways->n; i++) {
             const struct way *way = &ways->ways[i];
-            if (way->device != unit->device || !usable(view, way)) {
-                continue;
-            }
-            uint32_t n = way->max < c->n ? way->max : c->n;
-            n = n < way->min ? way->min : n;
-            cvg_span time;
-            double cost = cost_each(s, view, unit, way, n, &time);
-            if (cost > WORTH_WAITING * c->cost) {
-                continue;
-            }
-            /* All that waits before them there is not known; twice the time
-             * leaves room for one more batch. */
-            cvg_time finish =
-                view->now + wait_for(view, unit) + 2 * time + SAFETY;
-            if (unit->n_held > 0 && (due == CVG_NEVER || finish <= due)) {
+            if (way->device == unit->device && usable(view, way) &&
+                better_on(s, view, c, way, unit)) {
                 return true;
-            }
-            if (unit->n_held == 0 &&
-                (due == CVG_NEVER ||
-                 view->now + time + SAFETY <= due)) {
-                return true; /* it is free now: its turn comes in this call */
             }
         }
     }
@@ -394,15 +425,12 @@ static bool better_elsewhere(struct state *s, const struct cvg_view *view,
 
 /* A second batch on a shared unit, or one queued inside a device, only takes
  * time from the first: it is begun only if it cannot wait until that is done. */
-static bool can_wait(const struct cvg_view *view, const struct candidate *c)
+static bool can_wait(const struct candidate *c)
 {
-    if (c->unit->n_held == 0) {
-        return false;
-    }
     cvg_time due = cvg_request_due(c->first);
-    cvg_time later = c->unit->free_at + 2 * c->time + SAFETY;
-    (void)view;
-    return due == CVG_NEVER || later <= due;
+    return c->unit->n_held > 0 &&
+           (due == CVG_NEVER ||
+            c->unit->free_at + 2 * c->time + SAFETY <= due);
 }
 
 /* --- which app first ---------------------------------------------------------------- */
@@ -443,6 +471,7 @@ static bool goes_first(const struct candidate *a, const struct candidate *b)
 
 /* The first request of the app that this unit could still serve in time. */
 static bool candidate_of(struct state *s, const struct cvg_view *view,
+                         struct cvg_choices *choices,
                          const struct cvg_unit *unit, uint32_t app,
                          struct candidate *c)
 {
@@ -455,7 +484,12 @@ static bool candidate_of(struct state *s, const struct cvg_view *view,
         if (!best_on_unit(s, view, unit, r, waiting - k, ways, c)) {
             continue;
         }
-        if (can_wait(view, c) || better_elsewhere(s, view, c, ways)) {
+        bool waits = can_wait(c) || better_elsewhere(s, view, c, ways);
+        if (waits && !overdue(view, r)) {
+            /* Think again when it is about to be too late for this unit. */
+            cvg_choose_wake(choices, c->slack == CVG_NEVER
+                                         ? r->arrival + PATIENCE
+                                         : view->now + c->slack + 1);
             return false;
         }
         c->value = weight_of(view, app) * c->n / (double)c->time;
@@ -474,7 +508,8 @@ static uint32_t gather(const struct cvg_view *view,
     const struct cvg_request *r = c->first;
     while (r != NULL && n < c->n && looked < c->n + SCAN) {
         const struct cvg_request *next = cvg_view_next(view, r);
-        if (cvg_view_good_enough(view, r, c->way.variant, c->way.exit,
+        if (overdue(view, r) ||
+            cvg_view_good_enough(view, r, c->way.variant, c->way.exit,
                                  c->way.device, c->n)) {
             n += cvg_choose_request(choices, batch, r);
         }
@@ -492,7 +527,7 @@ static bool begin(const struct cvg_view *view, struct cvg_choices *choices,
     if (batch < 0) {
         return false;
     }
-    if (gather(view, choices, batch, c) < c->way.min) {
+    if (gather(view, choices, batch, c) < smallest(view, &c->way, c->first)) {
         cvg_choose_trim(choices, batch, 0);
         return false;
     }
@@ -565,13 +600,27 @@ static bool serve_unit(struct state *s, const struct cvg_view *view,
     for (uint32_t a = 0; a < view->n_apps; a++) {
         struct candidate c;
         if (cvg_view_waiting(view, a) > 0 &&
-            candidate_of(s, view, unit, a, &c) &&
+            candidate_of(s, view, choices, unit, a, &c) &&
             (!found || goes_first(&c, &best))) {
             best = c;
             found = true;
         }
     }
-    return found && begin(view, choices, &best);
+    if (found && begin(view, choices, &best)) {
+        s->begun[unit->index] = view->now + best.time;
+        return true;
+    }
+    return false;
+}
+
+static void wake_for_patience(const struct cvg_view *view,
+                              struct cvg_choices *choices, uint32_t app)
+{
+    const struct cvg_request *r = cvg_view_first(view, app);
+    if (r != NULL && cvg_request_due(r) == CVG_NEVER &&
+        r->arrival + PATIENCE > view->now) {
+        cvg_choose_wake(choices, r->arrival + PATIENCE);
+    }
 }
 
 static void choose(void *state, const struct cvg_view *view,
@@ -579,14 +628,19 @@ static void choose(void *state, const struct cvg_view *view,
 {
     struct state *s = state;
     update_prices(s, view);
-    for (uint32_t u = 0; u < view->n_units; u++) {
-        if (cvg_view_free(view, &view->units[u])) {
-            serve_unit(s, view, choices, &view->units[u]);
+    memset(s->begun, 0, view->n_units * sizeof *s->begun);
+    for (int pass = 0; pass < 2; pass++) {
+        s->second_pass = pass == 1;
+        for (uint32_t u = 0; u < view->n_units; u++) {
+            if (s->begun[u] == 0 && cvg_view_free(view, &view->units[u])) {
+                serve_unit(s, view, choices, &view->units[u]);
+            }
         }
     }
     for (uint32_t a = 0; a < view->n_apps; a++) {
         if (cvg_view_waiting(view, a) > 0) {
             load_for(s, view, choices, a);
+            wake_for_patience(view, choices, a);
         }
     }
 }
