@@ -1,5 +1,9 @@
-/* Files to domain structs. Every error names file:line:column, the value seen,
- * and what would do (for an unknown key or name: the nearest known one). */
+/* Files to domain structs (DESIGN.md section 4). Every error names
+ * file:line:column, the value seen, and what would do (for an unknown key or
+ * name: the nearest known one).
+ *
+ * Reading stops at the first error. Files are read into memory whole, within
+ * limits: 16 MiB for YAML, 1 GiB for CSV. */
 #ifndef CVG_CONFIG_CONFIG_H
 #define CVG_CONFIG_CONFIG_H
 
@@ -23,8 +27,40 @@ enum cvg_status cvg_config_parse_box(const char *text, size_t size,
                                      struct cvg_box **out,
                                      struct cvg_error *err);
 
+/* A file that is held in memory; all borrowed. */
+struct cvg_config_file {
+    const char *path; /* as resolved: beside files[0].path, or absolute */
+    const char *text;
+    size_t size;
+};
+
+/* A place in a file, counted from 1; line 0: nowhere. */
+struct cvg_place {
+    uint32_t line, column;
+};
+
+/* What `convergo check` tells beside errors. */
+struct cvg_config_notes {
+    /* "file:line:column: ..." of what is allowed but looks wrong; may be NULL
+     */
+    void (*warn)(void *context, const char *message);
+    void *context;
+    /* Filled in: where box.yaml writes its policy, and its parts. */
+    struct cvg_place policy, allocation, order, batching, exits;
+};
+
+/* The general form of the two above. files[0] is box.yaml, read from disk if
+ * its text is NULL. With files[1..] the CSV files are taken from there, and
+ * none from disk. `notes` may be NULL. */
+enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
+                                    size_t n_files, unsigned flags,
+                                    struct cvg_config_notes *notes,
+                                    struct cvg_box **out,
+                                    struct cvg_error *err);
+
 /* workload.yaml, or a trace CSV (its name ends in .csv). *out is owned by the
- * caller: cvg_workload_destroy(). */
+ * caller: cvg_workload_destroy(). Without a box (NULL) names are not compared
+ * with anything, and the indices of apps and devices mean nothing. */
 enum cvg_status cvg_config_load_workload(const char *path,
                                          const struct cvg_box *box,
                                          struct cvg_workload **out,
@@ -34,10 +70,39 @@ enum cvg_status cvg_config_parse_workload(const char *text, size_t size,
                                           const struct cvg_box *box,
                                           struct cvg_workload **out,
                                           struct cvg_error *err);
+/* The general form, as cvg_config_read_box(): files[0] is the workload,
+ * files[1..], if any, the traces that it names. */
+enum cvg_status cvg_config_read_workload(const struct cvg_config_file *files,
+                                         size_t n_files,
+                                         const struct cvg_box *box,
+                                         struct cvg_workload **out,
+                                         struct cvg_error *err);
+
+/* What kind of file is it, by its content? */
+enum cvg_file_kind {
+    CVG_FILE_UNKNOWN,
+    CVG_FILE_BOX,
+    CVG_FILE_WORKLOAD,
+    CVG_FILE_TRACE,
+    CVG_FILE_PROFILE,
+    CVG_FILE_VARIANTS,
+    CVG_FILE_DATASET
+};
+const char *cvg_file_kind_name(enum cvg_file_kind kind);
+enum cvg_status cvg_config_recognise(const char *path, enum cvg_file_kind *out,
+                                     struct cvg_error *err);
+
+/* A profile.csv or variants.csv by itself: is every row well formed? */
+struct cvg_csv_summary {
+    size_t rows, variants, devices; /* distinct ones; devices: profile.csv */
+};
+enum cvg_status cvg_config_check_csv(const char *path, enum cvg_file_kind kind,
+                                     struct cvg_csv_summary *out,
+                                     struct cvg_error *err);
 
 /* A labelled set ("CVGDATA1", DESIGN.md section 4), mapped read-only. */
 struct cvg_dataset {
-    const unsigned char *items; /* count x item_bytes */
+    const unsigned char *items;  /* count x item_bytes */
     const unsigned char *labels; /* count little-endian i32: _label() */
     uint32_t count, item_bytes;
     void *map;

@@ -1,0 +1,387 @@
+/* box.yaml: the outermost map, and the order in which a box is put together. */
+#include "config/box_reader.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- policy ----------------------------------------------------------------
+ */
+
+#define POLICY_FIELD(name)                                                     \
+    {                                                                          \
+        .key = #name, .type = CVG_FIELD_TEXT,                                  \
+        .offset = offsetof(struct cvg_policy_spec, name)                       \
+    }
+
+static const struct cvg_field policy_fields[] = {
+    POLICY_FIELD(name),     POLICY_FIELD(allocation), POLICY_FIELD(order),
+    POLICY_FIELD(batching), POLICY_FIELD(exits),
+};
+
+static enum cvg_status check_policy(struct cvg_reader *reader,
+                                    struct cvg_value map, void *target,
+                                    uint64_t given)
+{
+    (void)target;
+    if (given == 0) {
+        return cvg__source_fail(&reader->source, map.at,
+                                "policy: it is empty: give a name, or parts "
+                                "(allocation, order, batching, exits)");
+    }
+    return CVG_OK;
+}
+
+static const struct cvg_table policy_table = {
+    "policy", policy_fields, CVG_TABLE_SIZE(policy_fields), check_policy};
+
+static void note_policy(struct cvg_box_reader *box_reader,
+                        struct cvg_value value)
+{
+    struct cvg_config_notes *notes = box_reader->notes;
+    if (notes == NULL) {
+        return;
+    }
+    notes->policy = value.at;
+    if (fy_node_is_mapping(value.node)) {
+        notes->policy = cvg__yaml_at(value, "name").at;
+        notes->allocation = cvg__yaml_at(value, "allocation").at;
+        notes->order = cvg__yaml_at(value, "order").at;
+        notes->batching = cvg__yaml_at(value, "batching").at;
+        notes->exits = cvg__yaml_at(value, "exits").at;
+    }
+}
+
+/* "policy: edf", or a map with a name or parts. */
+static enum cvg_status set_policy(struct cvg_reader *reader,
+                                  struct cvg_value value,
+                                  const struct cvg_field *field, void *target)
+{
+    (void)field;
+    struct cvg_box *box = target;
+    enum cvg_status status;
+    if (value.node != NULL && fy_node_is_mapping(value.node)) {
+        status = cvg__read_map(reader, value, &policy_table, &box->policy);
+    } else {
+        static const struct cvg_field plain = {.key = "policy",
+                                               .type = CVG_FIELD_TEXT};
+        status = cvg__read_scalar(reader, value, &plain, &box->policy.name);
+    }
+    if (status == CVG_OK) {
+        note_policy(cvg__box_reader(reader), value);
+    }
+    return status;
+}
+
+/* --- server ----------------------------------------------------------------
+ */
+
+/* "HOST:PORT", "[::1]:8000", or "off". */
+static bool is_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (strcmp(text, "off") == 0) {
+        return true;
+    }
+    if (colon == NULL || strpbrk(text, " \t/") != NULL) {
+        return false;
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    bool bare_v6 = memchr(text, ':', (size_t)(colon - text)) != NULL &&
+                   (text[0] != '[' || colon[-1] != ']');
+    return digits > 0 && digits <= 5 && colon[1 + digits] == '\0' &&
+           strtol(colon + 1, NULL, 10) <= 65535 && !bare_v6;
+}
+
+static enum cvg_status set_address(struct cvg_reader *reader,
+                                   struct cvg_value value,
+                                   const struct cvg_field *field, void *target)
+{
+    const char *text;
+    enum cvg_status status =
+        cvg__yaml_text(&reader->source, value, field->key, &text);
+    if (status != CVG_OK) {
+        return status;
+    }
+    if (!is_address(text)) {
+        return cvg__source_fail(&reader->source, value.at,
+                                "%s: '%.80s' is no address: give HOST:PORT, "
+                                "for example 127.0.0.1:8000, or off",
+                                field->key, text);
+    }
+    struct cvg_field plain = {.key = field->key, .type = CVG_FIELD_TEXT};
+    return cvg__read_scalar(reader, value, &plain,
+                            (char *)target + field->offset);
+}
+
+#define ADDRESS_FIELD(name)                                                    \
+    {                                                                          \
+        .key = #name, .type = CVG_FIELD_SET, .set = set_address,               \
+        .offset = offsetof(struct cvg_server_settings, name)                   \
+    }
+
+static const struct cvg_field server_fields[] = {
+    ADDRESS_FIELD(http),
+    ADDRESS_FIELD(grpc),
+    ADDRESS_FIELD(metrics),
+    {.key = "socket",
+     .type = CVG_FIELD_FILE,
+     .offset = offsetof(struct cvg_server_settings, socket)},
+};
+static const struct cvg_table server_table = {
+    "server", server_fields, CVG_TABLE_SIZE(server_fields), NULL};
+
+/* --- the outermost map -----------------------------------------------------
+ */
+
+static enum cvg_status set_version(struct cvg_reader *reader,
+                                   struct cvg_value value,
+                                   const struct cvg_field *field, void *target)
+{
+    (void)target;
+    static const struct cvg_range one = {.min = 1, .max = 1};
+    struct cvg_field plain = {
+        .key = field->key, .type = CVG_FIELD_COUNT, .range = &one};
+    uint32_t version;
+    return cvg__read_scalar(reader, value, &plain, &version);
+}
+
+static const struct cvg_field box_fields[] = {
+    {.key = "version",
+     .type = CVG_FIELD_SET,
+     .required = true,
+     .set = set_version},
+    {.key = "models",
+     .type = CVG_FIELD_FILE,
+     .offset = offsetof(struct cvg_box, models)},
+    {.key = "profiles", .type = CVG_FIELD_LATER, .required = true},
+    {.key = "variants", .type = CVG_FIELD_LATER, .required = true},
+    {.key = "policy", .type = CVG_FIELD_SET, .set = set_policy},
+    {.key = "server",
+     .type = CVG_FIELD_MAP,
+     .table = &server_table,
+     .offset = offsetof(struct cvg_box, server)},
+    {.key = "devices",
+     .type = CVG_FIELD_ITEMS,
+     .required = true,
+     .items = &cvg__device_items,
+     .offset = offsetof(struct cvg_box, devices)},
+    {.key = "contention",
+     .type = CVG_FIELD_ITEMS,
+     .items = &cvg__contention_items,
+     .offset = offsetof(struct cvg_box, contention)},
+    {.key = "families",
+     .type = CVG_FIELD_ITEMS,
+     .required = true,
+     .items = &cvg__family_items,
+     .offset = offsetof(struct cvg_box, families)},
+    {.key = "apps",
+     .type = CVG_FIELD_ITEMS,
+     .required = true,
+     .items = &cvg__app_items,
+     .offset = offsetof(struct cvg_box, apps)},
+};
+static const struct cvg_table box_table = {"a box", box_fields,
+                                           CVG_TABLE_SIZE(box_fields), NULL};
+
+struct cvg_place cvg__variant_place(const struct cvg_box_reader *reader,
+                                    uint32_t variant)
+{
+    const struct cvg_box *box = reader->box;
+    uint32_t f = box->variants[variant].family;
+    size_t k = 0;
+    while (box->families[f].variants[k] != variant) {
+        k++;
+    }
+    char path[64];
+    snprintf(path, sizeof path, "families/%u/variants/%zu", f, k);
+    return cvg__yaml_at(reader->root, path).at;
+}
+
+/* --- the CSV files ---------------------------------------------------------
+ */
+
+#define MAX_CSV_FILES 64U
+
+static enum cvg_status open_csv(struct cvg_box_reader *reader,
+                                struct cvg_value value, const char *key,
+                                char **path, char **text, size_t *size)
+{
+    struct cvg_field field = {.key = key, .type = CVG_FIELD_FILE};
+    enum cvg_status status =
+        cvg__read_scalar(&reader->reader, value, &field, path);
+    if (status != CVG_OK) {
+        return status;
+    }
+    struct cvg_error why;
+    status =
+        cvg__read_file(reader->files, *path, CVG_CSV_LIMIT, text, size, &why);
+    if (status == CVG_OK) {
+        return CVG_OK;
+    }
+    if (status == CVG_NOTFOUND && (reader->flags & CVG_LOAD_UNMEASURED) != 0) {
+        *text = NULL; /* not measured yet */
+        return CVG_OK;
+    }
+    cvg__source_fail(&reader->reader.source, value.at, "%s: %s", key, why.text);
+    if (reader->reader.source.err != NULL) {
+        reader->reader.source.err->status = status;
+    }
+    return status;
+}
+
+typedef enum cvg_status csv_read(struct cvg_box_reader *reader,
+                                 const char *path, char *text, size_t size);
+
+static enum cvg_status read_csv(struct cvg_box_reader *reader,
+                                struct cvg_value value, const char *key,
+                                csv_read *read)
+{
+    char *path = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    enum cvg_status status = open_csv(reader, value, key, &path, &text, &size);
+    if (status == CVG_OK && text != NULL) {
+        status = read(reader, path, text, size);
+    }
+    free(path);
+    return status;
+}
+
+enum cvg_status cvg__each_csv(struct cvg_box_reader *reader, const char *key,
+                              csv_read *read)
+{
+    const struct cvg_source *source = &reader->reader.source;
+    struct cvg_value list = cvg__yaml_at(reader->root, key);
+    size_t n;
+    enum cvg_status status =
+        cvg__expect_list(source, list, key, 1, MAX_CSV_FILES, &n);
+    void *iterator = NULL;
+    struct fy_node *node;
+    while (status == CVG_OK && cvg__yaml_next_item(list, &iterator, &node)) {
+        struct cvg_value value;
+        status = cvg__yaml_value(source, node, list.at, &value);
+        if (status == CVG_OK) {
+            status = read_csv(reader, value, key, read);
+        }
+    }
+    return status;
+}
+
+/* --- the whole -------------------------------------------------------------
+ */
+
+static enum cvg_status add_built_in_apps(struct cvg_box_reader *reader)
+{
+    struct cvg_error why;
+    enum cvg_status status = cvg_box_add_built_in_apps(reader->box, &why);
+    if (status == CVG_CONFIG) {
+        return cvg__source_fail(&reader->reader.source,
+                                cvg__yaml_key_place(reader->root, "apps"),
+                                "apps: %s", why.text);
+    }
+    return status == CVG_OK ? CVG_OK
+                            : cvg__source_nomem(&reader->reader.source);
+}
+
+static enum cvg_status fill_box(struct cvg_box_reader *reader)
+{
+    struct cvg_box *box = reader->box;
+    struct cvg_error *err = reader->reader.source.err;
+    enum cvg_status status =
+        cvg__read_map(&reader->reader, reader->root, &box_table, box);
+    if (status == CVG_OK) {
+        status = cvg__read_variants(reader);
+    }
+    if (status == CVG_OK) {
+        status = cvg_profile_create(box->n_variants, box->n_devices,
+                                    &box->profile, err);
+    }
+    if (status == CVG_OK) {
+        status = cvg__read_profiles(reader);
+    }
+    if (status == CVG_OK) {
+        status = cvg_profile_finish(box->profile, err);
+    }
+    if (status == CVG_OK && (reader->flags & CVG_LOAD_UNMEASURED) == 0) {
+        status = cvg__check_fit(reader);
+    }
+    if (status == CVG_OK) {
+        cvg__warn_box(reader);
+        status = add_built_in_apps(reader);
+    }
+    return status;
+}
+
+static enum cvg_status read_opened(struct cvg_box_reader *reader,
+                                   const struct cvg_yaml *yaml)
+{
+    enum cvg_status status = cvg__yaml_root(yaml, &reader->root);
+    if (status != CVG_OK) {
+        return status;
+    }
+    reader->box = cvg_box_create();
+    if (reader->box == NULL) {
+        return cvg__source_nomem(&reader->reader.source);
+    }
+    reader->box->path = strdup(reader->reader.source.path);
+    return reader->box->path != NULL
+               ? fill_box(reader)
+               : cvg__source_nomem(&reader->reader.source);
+}
+
+enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
+                                    size_t n_files, unsigned flags,
+                                    struct cvg_config_notes *notes,
+                                    struct cvg_box **out, struct cvg_error *err)
+{
+    const char *path = files[0].path;
+    struct cvg_files held = {files, n_files};
+    struct cvg_box_reader reader = {
+        .reader = {.source = {path, err}},
+        .files = &held,
+        .flags = flags,
+        .notes = notes,
+    };
+    reader.reader.context = &reader;
+    char *text;
+    size_t size;
+    *out = NULL;
+    enum cvg_status status =
+        cvg__read_file(&held, path, CVG_YAML_LIMIT, &text, &size, err);
+    if (status != CVG_OK) {
+        return status;
+    }
+    struct cvg_yaml yaml;
+    status = cvg__yaml_open(&yaml, &reader.reader.source, text, size);
+    if (status == CVG_OK) {
+        status = read_opened(&reader, &yaml);
+    }
+    cvg__yaml_close(&yaml);
+    free(reader.exits);
+    cvg__name_set_fini(&reader.other_variants);
+    cvg__name_set_fini(&reader.other_devices);
+    if (status != CVG_OK) {
+        cvg_box_destroy(reader.box);
+        return status;
+    }
+    *out = reader.box;
+    return CVG_OK;
+}
+
+enum cvg_status cvg_config_load_box(const char *path, unsigned flags,
+                                    struct cvg_box **out, struct cvg_error *err)
+{
+    struct cvg_config_file file = {.path = path};
+    return cvg_config_read_box(&file, 1, flags, NULL, out, err);
+}
+
+enum cvg_status cvg_config_parse_box(const char *text, size_t size,
+                                     const char *path, unsigned flags,
+                                     struct cvg_box **out,
+                                     struct cvg_error *err)
+{
+    struct cvg_config_file file = {path, text, size};
+    return cvg_config_read_box(&file, 1, flags, NULL, out, err);
+}

@@ -1,0 +1,71 @@
+/* Names in files: which are allowed, and which was meant. */
+#include "config/names.h"
+
+#include "base/units.h"
+#include <convergo/box.h>
+#include <stdio.h>
+#include <string.h>
+
+bool cvg__name_is_valid(const char *name, bool slash)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz0123456789_-./";
+    size_t length = strlen(name);
+    return length >= 1 && length <= CVG_NAME_MAX &&
+           strspn(name, letters) == length && name[0] != '.' &&
+           name[0] != '/' && strstr(name, "..") == NULL &&
+           (slash || strchr(name, '/') == NULL);
+}
+
+const char *cvg__name_rule(bool slash)
+{
+    return slash ? "use 1 to 128 of A-Z a-z 0-9 . _ - /, without '..' and not "
+                   "starting with '.' or '/'"
+                 : "use 1 to 128 of A-Z a-z 0-9 . _ -, without '..' and not "
+                   "starting with '.'";
+}
+
+/* "; known: a, b, c", cut off between names when it gets long. */
+static void list_names(struct cvg_hint *hint, const char *const *names,
+                       size_t n)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *between = i == 0 ? "; known: " : ", ";
+        size_t need = strlen(between) + strlen(names[i]);
+        if (used + need + sizeof ", ..." > sizeof hint->text) {
+            snprintf(hint->text + used, sizeof hint->text - used, ", ...");
+            return;
+        }
+        snprintf(hint->text + used, sizeof hint->text - used, "%s%s", between,
+                 names[i]);
+        used += need;
+    }
+}
+
+struct cvg_hint cvg__hint(const char *seen, const char *const *names, size_t n)
+{
+    struct cvg_hint hint = {""};
+    const char *near = cvg_nearest_name(seen, names, n);
+    if (near != NULL) {
+        snprintf(hint.text, sizeof hint.text, "; did you mean '%.200s'?", near);
+    } else {
+        list_names(&hint, names, n);
+    }
+    return hint;
+}
+
+struct cvg_hint cvg__hint_items(const char *seen, const void *items, size_t n,
+                                size_t size)
+{
+    const char *names[CVG_MAX_VARIANTS];
+    size_t known = 0;
+    for (size_t i = 0; i < n && known < CVG_MAX_VARIANTS; i++) {
+        const char *const *item =
+            (const void *)((const char *)items + i * size);
+        if (*item != NULL) {
+            names[known++] = *item;
+        }
+    }
+    return cvg__hint(seen, names, known);
+}
