@@ -1,0 +1,352 @@
+/* The tensors of a batch, from our items to the runtime and back. */
+#include "device/tensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- checking --------------------------------------------------------------
+ */
+
+/* "[28, -1]"; cut off when it does not fit. */
+static void print_dims(char *out, size_t size, const int64_t *dims, uint32_t n)
+{
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (uint32_t k = 0; k < n && used < size; k++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%lld",
+                                 k == 0 ? "" : ", ", (long long)dims[k]);
+    }
+    if (used < size) {
+        snprintf(out + used, size - used, "]");
+    }
+}
+
+/* Elements in a shape; false: negative or beyond 64 bits. */
+static bool count_elements(const int64_t *dims, uint32_t n, size_t *out)
+{
+    size_t count = 1;
+    for (uint32_t k = 0; k < n; k++) {
+        if (dims[k] < 0 ||
+            __builtin_mul_overflow(count, (size_t)dims[k], &count)) {
+            return false;
+        }
+    }
+    *out = count;
+    return true;
+}
+
+/* The item's dims are the model's without the batch. */
+static bool dims_fit(const struct cvg_tensor_info *info,
+                     const struct cvg_tensor *tensor)
+{
+    if (tensor->n_dims + 1 != info->n_dims) {
+        return false;
+    }
+    for (uint32_t k = 0; k < tensor->n_dims; k++) {
+        int64_t expected = info->dims[k + 1];
+        if (tensor->dims[k] < 0 ||
+            (expected >= 0 && tensor->dims[k] != expected)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum cvg_status check_tensor(const struct cvg_tensor_info *info,
+                                    const struct cvg_tensor *tensor,
+                                    struct cvg_error *err)
+{
+    if (tensor->type != info->type) {
+        return cvg_fail(err, CVG_INVALID, "input '%s': expected %s, got %s",
+                        info->name, cvg_type_name(info->type),
+                        cvg_type_name(tensor->type));
+    }
+    if (!dims_fit(info, tensor)) {
+        char expected[160];
+        char got[160];
+        print_dims(expected, sizeof expected, info->dims + 1, info->n_dims - 1);
+        print_dims(got, sizeof got, tensor->dims,
+                   tensor->n_dims < CVG_MAX_DIMS ? tensor->n_dims
+                                                 : CVG_MAX_DIMS);
+        return cvg_fail(err, CVG_INVALID,
+                        "input '%s': expected shape %s per item, got %s",
+                        info->name, expected, got);
+    }
+    size_t count = 0;
+    size_t bytes = 0;
+    if (!count_elements(tensor->dims, tensor->n_dims, &count) ||
+        __builtin_mul_overflow(count, cvg_type_size(tensor->type), &bytes) ||
+        bytes != tensor->bytes) {
+        return cvg_fail(err, CVG_INVALID,
+                        "input '%s': expected %zu bytes per item, got %zu",
+                        info->name, bytes, tensor->bytes);
+    }
+    return CVG_OK;
+}
+
+static enum cvg_status check_types(const struct cvg_tensor_info *tensors,
+                                   size_t n, const char *kind,
+                                   struct cvg_error *err)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (tensors[k].type == CVG_TYPE_BYTES) {
+            return cvg_fail(err, CVG_UNSUPPORTED,
+                            "%s '%s': strings (BYTES) cannot be run", kind,
+                            tensors[k].name);
+        }
+    }
+    return CVG_OK;
+}
+
+enum cvg_status cvg_tensors_check(const struct cvg_model_info *info,
+                                  const struct cvg_batch_item *items,
+                                  uint32_t n, struct cvg_error *err)
+{
+    enum cvg_status status =
+        check_types(info->inputs, info->n_inputs, "input", err);
+    if (status == CVG_OK) {
+        status = check_types(info->outputs, info->n_outputs, "output", err);
+    }
+    for (uint32_t i = 0; i < n && status == CVG_OK; i++) {
+        for (size_t k = 0; k < info->n_inputs && status == CVG_OK; k++) {
+            status = check_tensor(&info->inputs[k], &items[i].inputs[k], err);
+        }
+    }
+    return status;
+}
+
+/* Items whose variable dims differ cannot be joined. */
+static bool same_shapes(const struct cvg_model_info *info,
+                        const struct cvg_batch_item *items, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) {
+        for (size_t k = 0; k < info->n_inputs; k++) {
+            const struct cvg_tensor *a = &items[0].inputs[k];
+            const struct cvg_tensor *b = &items[i].inputs[k];
+            if (memcmp(a->dims, b->dims, a->n_dims * sizeof a->dims[0]) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* --- one run ---------------------------------------------------------------
+ */
+
+struct run {
+    const struct cvg_runner *runner;
+    struct cvg_batch_item *items;
+    uint32_t n;        /* items */
+    uint32_t rows;     /* of the joined tensors, >= n */
+    OrtValue **values; /* inputs, then outputs */
+    void **buffers;    /* of the inputs that had to be joined */
+};
+
+void cvg_tensors_drop_outputs(const struct cvg_model_info *info,
+                              struct cvg_batch_item *items, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < info->n_outputs; k++) {
+            free(items[i].outputs[k].data);
+            items[i].outputs[k] = (struct cvg_tensor){0};
+        }
+    }
+}
+
+/* Where input k lies in one piece: a lone, aligned item stays where it is. */
+static void *join_input(struct run *run, size_t k)
+{
+    const struct cvg_tensor *first = &run->items[0].inputs[k];
+    size_t alignment = cvg_type_size(first->type);
+    if (run->rows == 1 && (uintptr_t)first->data % alignment == 0 &&
+        first->bytes > 0) {
+        return first->data;
+    }
+    char *joined = calloc(run->rows, first->bytes + 1);
+    run->buffers[k] = joined;
+    for (uint32_t i = 0; joined != NULL && i < run->n && first->bytes > 0;
+         i++) {
+        memcpy(joined + i * first->bytes, run->items[i].inputs[k].data,
+               first->bytes);
+    }
+    return joined;
+}
+
+static enum cvg_status make_input(struct run *run, size_t k,
+                                  struct cvg_error *err)
+{
+    const struct cvg_ort *ort = run->runner->ort;
+    const struct cvg_tensor_info *info = &run->runner->info->inputs[k];
+    const struct cvg_tensor *first = &run->items[0].inputs[k];
+    int64_t dims[CVG_MAX_DIMS] = {run->rows};
+    memcpy(dims + 1, first->dims, first->n_dims * sizeof dims[0]);
+    void *data = join_input(run, k);
+    if (data == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "input '%s': no memory for %u items",
+                        info->name, run->n);
+    }
+    return cvg_ort_check(ort,
+                         ort->api->CreateTensorWithDataAsOrtValue(
+                             ort->cpu, data, run->rows * first->bytes, dims,
+                             first->n_dims + 1, cvg_ort_type_to(info->type),
+                             &run->values[k]),
+                         CVG_DEVICE, info->name, err);
+}
+
+struct shape {
+    int64_t dims[CVG_MAX_DIMS];
+    size_t n_dims;
+    size_t elements;
+    ONNXTensorElementDataType type;
+};
+
+static enum cvg_status read_shape(const struct cvg_ort *ort,
+                                  const OrtValue *value, const char *name,
+                                  struct shape *out, struct cvg_error *err)
+{
+    const OrtApi *api = ort->api;
+    OrtTensorTypeAndShapeInfo *info = NULL;
+    OrtStatus *status = api->GetTensorTypeAndShape(value, &info);
+    if (status == NULL) {
+        status = api->GetDimensionsCount(info, &out->n_dims);
+    }
+    if (status == NULL && out->n_dims <= CVG_MAX_DIMS) {
+        status = api->GetDimensions(info, out->dims, out->n_dims);
+    }
+    if (status == NULL) {
+        status = api->GetTensorShapeElementCount(info, &out->elements);
+    }
+    if (status == NULL) {
+        status = api->GetTensorElementType(info, &out->type);
+    }
+    if (info != NULL) {
+        api->ReleaseTensorTypeAndShapeInfo(info);
+    }
+    return cvg_ort_check(ort, status, CVG_DEVICE, name, err);
+}
+
+/* Copies row i of a result into the item's own memory. */
+static bool copy_row(const char *data, const struct shape *shape,
+                     enum cvg_type type, size_t bytes, uint32_t i,
+                     struct cvg_tensor *out)
+{
+    out->data = malloc(bytes + 1);
+    if (out->data == NULL) {
+        return false;
+    }
+    if (bytes > 0) {
+        memcpy(out->data, data + i * bytes, bytes);
+    }
+    out->type = type;
+    out->bytes = bytes;
+    out->n_dims = (uint32_t)shape->n_dims - 1;
+    memcpy(out->dims, shape->dims + 1, out->n_dims * sizeof out->dims[0]);
+    return true;
+}
+
+static enum cvg_status split_output(struct run *run, size_t k,
+                                    struct cvg_error *err)
+{
+    const struct cvg_ort *ort = run->runner->ort;
+    const struct cvg_tensor_info *info = &run->runner->info->outputs[k];
+    OrtValue *value = run->values[run->runner->info->n_inputs + k];
+    struct shape shape = {.n_dims = 0};
+    enum cvg_status status = read_shape(ort, value, info->name, &shape, err);
+    if (status != CVG_OK) {
+        return status;
+    }
+    if (shape.n_dims < 1 || shape.n_dims > CVG_MAX_DIMS ||
+        shape.dims[0] != (int64_t)run->rows ||
+        shape.type != cvg_ort_type_to(info->type)) {
+        return cvg_fail(err, CVG_DEVICE,
+                        "output '%s': expected %s with %u rows, the model "
+                        "returned %zu dims, the first of %lld",
+                        info->name, cvg_type_name(info->type), run->rows,
+                        shape.n_dims,
+                        (long long)(shape.n_dims < 1 ? 0 : shape.dims[0]));
+    }
+    void *data = NULL;
+    status = cvg_ort_check(ort, ort->api->GetTensorMutableData(value, &data),
+                           CVG_DEVICE, info->name, err);
+    size_t bytes = shape.elements / run->rows * cvg_type_size(info->type);
+    for (uint32_t i = 0; i < run->n && status == CVG_OK; i++) {
+        if (!copy_row(data, &shape, info->type, bytes, i,
+                      &run->items[i].outputs[k])) {
+            status =
+                cvg_fail(err, CVG_NOMEM, "output '%s': no memory", info->name);
+        }
+    }
+    return status;
+}
+
+static void end_run(struct run *run)
+{
+    const struct cvg_model_info *info = run->runner->info;
+    size_t n = info->n_inputs + info->n_outputs;
+    for (size_t k = 0; run->values != NULL && k < n; k++) {
+        if (run->values[k] != NULL) {
+            run->runner->ort->api->ReleaseValue(run->values[k]);
+        }
+    }
+    for (size_t k = 0; run->buffers != NULL && k < info->n_inputs; k++) {
+        free(run->buffers[k]);
+    }
+    free(run->values);
+    free(run->buffers);
+}
+
+/* Runs n items as one call of the model with `rows` rows. */
+static enum cvg_status run_rows(const struct cvg_runner *runner,
+                                struct cvg_batch_item *items, uint32_t n,
+                                uint32_t rows, struct cvg_error *err)
+{
+    const struct cvg_model_info *info = runner->info;
+    struct run run = {.runner = runner, .items = items, .n = n, .rows = rows};
+    enum cvg_status status = CVG_OK;
+    run.values = calloc(info->n_inputs + info->n_outputs, sizeof *run.values);
+    run.buffers = calloc(info->n_inputs, sizeof *run.buffers);
+    if (run.values == NULL || run.buffers == NULL) {
+        status = cvg_fail(err, CVG_NOMEM, "out of memory for a batch");
+        goto out;
+    }
+    for (size_t k = 0; k < info->n_inputs && status == CVG_OK; k++) {
+        status = make_input(&run, k, err);
+    }
+    if (status != CVG_OK) {
+        goto out;
+    }
+    status = cvg_ort_check(
+        runner->ort,
+        runner->ort->api->Run(runner->session, NULL, runner->input_names,
+                              (const OrtValue *const *)run.values,
+                              info->n_inputs, runner->output_names,
+                              info->n_outputs, run.values + info->n_inputs),
+        CVG_DEVICE, "the model failed", err);
+    for (size_t k = 0; k < info->n_outputs && status == CVG_OK; k++) {
+        status = split_output(&run, k, err);
+    }
+out:
+    end_run(&run);
+    return status;
+}
+
+enum cvg_status cvg_tensors_run(const struct cvg_runner *runner,
+                                struct cvg_batch_item *items, uint32_t n,
+                                struct cvg_error *err)
+{
+    uint32_t step = runner->rows;
+    if (step == 0) {
+        step = same_shapes(runner->info, items, n) ? n : 1;
+    }
+    enum cvg_status status = CVG_OK;
+    for (uint32_t at = 0; at < n && status == CVG_OK; at += step) {
+        uint32_t left = n - at < step ? n - at : step;
+        uint32_t rows = runner->rows > 0 ? runner->rows : left;
+        status = run_rows(runner, items + at, left, rows, err);
+    }
+    if (status != CVG_OK) {
+        cvg_tensors_drop_outputs(runner->info, items, n);
+    }
+    return status;
+}

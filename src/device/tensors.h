@@ -1,0 +1,32 @@
+/* Items in, items out: checks the tensors of a batch, joins them for ONNX
+ * Runtime, runs it, splits what it returns. */
+#ifndef CVG_DEVICE_TENSORS_H
+#define CVG_DEVICE_TENSORS_H
+
+#include "device/ort.h"
+#include <convergo/device.h>
+
+struct cvg_runner { /* a loaded model; all borrowed */
+    const struct cvg_ort *ort;
+    OrtSession *session;
+    const struct cvg_model_info *info;
+    const char *const *input_names, *const *output_names;
+    uint32_t rows; /* the batch that the model is fixed at; 0: variable */
+};
+
+/* Do the inputs fit the model? CVG_INVALID names the first that does not. */
+enum cvg_status cvg_tensors_check(const struct cvg_model_info *info,
+                                  const struct cvg_batch_item *items,
+                                  uint32_t n, struct cvg_error *err);
+
+/* Runs items that have passed the check and whose outputs are empty. Any
+ * thread. On failure no item has outputs. */
+enum cvg_status cvg_tensors_run(const struct cvg_runner *runner,
+                                struct cvg_batch_item *items, uint32_t n,
+                                struct cvg_error *err);
+
+/* Frees the outputs' data and empties them. */
+void cvg_tensors_drop_outputs(const struct cvg_model_info *info,
+                              struct cvg_batch_item *items, uint32_t n);
+
+#endif
