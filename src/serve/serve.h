@@ -1,0 +1,30 @@
+/* `convergo serve`: the engine on the real clock, behind HTTP. */
+#ifndef CVG_SERVE_SERVE_H
+#define CVG_SERVE_SERVE_H
+
+#include "serve/limits.h"
+#include <convergo/status.h>
+#include <convergo/time.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cvg_serve_options { /* strings are borrowed; NULL: not given */
+    const char *box;
+    const char *policy;
+    const char *http;    /* HOST:PORT; "off": none */
+    const char *metrics; /* the same */
+    const char *socket;  /* a path */
+    uint64_t seed;
+    cvg_span exit_timeout; /* to finish what is in flight */
+    bool strict_readiness;
+    struct cvg__limits limits;
+};
+
+void cvg_serve_default(struct cvg_serve_options *options);
+
+/* Runs until SIGTERM or SIGINT. CVG_LOST: the time to finish was over and work
+ * was lost. Other errors: it could not start. */
+enum cvg_status cvg_serve(const struct cvg_serve_options *options,
+                          struct cvg_error *err);
+
+#endif

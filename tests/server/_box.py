@@ -1,0 +1,115 @@
+"""Boxes for tests: tiny ONNX models written with an encoder of our own, and
+the files beside them. Another language's client and another model writer than
+the server's, so that neither tests itself."""
+
+import os
+import struct
+
+
+# --- protobuf, as much of it as an ONNX model needs -------------------------
+
+def varint(n):
+    out = bytearray()
+    while True:
+        out.append((n & 0x7F) | (0x80 if n > 0x7F else 0))
+        n >>= 7
+        if n == 0:
+            return bytes(out)
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, str):
+        value = value.encode()
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+TYPES = {"FP32": 1, "UINT8": 2, "INT8": 3, "UINT16": 4, "INT16": 5,
+         "INT32": 6, "INT64": 7, "BYTES": 8, "BOOL": 9, "FP16": 10,
+         "FP64": 11, "UINT32": 12, "UINT64": 13}
+
+
+def value_info(name, datatype, shape):
+    dims = b"".join(
+        field(1, field(2, "d%d" % i) if d < 0 else field(1, d))
+        for i, d in enumerate(shape))
+    tensor = field(1, TYPES[datatype]) + field(2, dims)
+    return field(1, name) + field(2, field(1, tensor))
+
+
+def node(op, inputs, outputs):
+    return (b"".join(field(1, i) for i in inputs) +
+            b"".join(field(2, o) for o in outputs) + field(4, op))
+
+
+def model(nodes, inputs, outputs):
+    graph = (b"".join(field(1, n) for n in nodes) + field(2, "g") +
+             b"".join(field(11, value_info(*i)) for i in inputs) +
+             b"".join(field(12, value_info(*o)) for o in outputs))
+    return (field(1, 8) + field(2, "test") + field(7, graph) +
+            field(8, field(1, "") + field(2, 13)))
+
+
+def identity(datatype="FP32", shape=(-1, 16)):
+    """y = x."""
+    return model([node("Identity", ["x"], ["y"])],
+                 [("x", datatype, shape)], [("y", datatype, shape)])
+
+
+def sum_and_copy(shape=(-1, 4)):
+    """Two inputs, two outputs: total = a + b, copy = b."""
+    return model([node("Add", ["a", "b"], ["total"]),
+                  node("Identity", ["b"], ["copy"])],
+                 [("a", "FP32", shape), ("b", "FP32", shape)],
+                 [("total", "FP32", shape), ("copy", "FP32", shape)])
+
+
+# --- a box -------------------------------------------------------------------
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb" if isinstance(text, bytes) else "w") as f:
+        f.write(text)
+
+
+def write_box(folder, families, devices=None, apps=(), rows=None, extra=""):
+    """families: {name: {variant: (onnx bytes, accuracy)}}. devices: YAML lines
+    (default: one CPU). rows: {(variant, device): ms} (default: 1 ms each).
+    Returns the path of box.yaml."""
+    devices = devices or [
+        "{name: cpu0, kind: cpu, backend: onnxruntime, provider: CPU}"]
+    names = [d.split("name:")[1].split(",")[0].strip() for d in devices]
+    variants = {v: x for f in families.values() for v, x in f.items()}
+    for name, (data, _) in variants.items():
+        write(f"{folder}/models/{name}/1/model.onnx", data)
+    head = ("variant,exit,device,batch,mean_ms,p50_ms,p95_ms,p99_ms,energy_mj,"
+            "samples,source\n")
+    lines = []
+    for v in variants:
+        for d in names:
+            ms = 1.0 if rows is None else rows.get((v, d))
+            if ms is None:
+                continue
+            for batch in (1, 32):
+                t = ms * (1 + (batch - 1) * 0.05)
+                lines.append(f"{v},0,{d},{batch},{t},{t},{t},{t},{t * 2},1,"
+                             "made up for a test\n")
+    write(f"{folder}/profile.csv", head + "".join(lines))
+    write(f"{folder}/variants.csv",
+          "variant,exit,accuracy,metric,dataset,samples,weights_mib,"
+          "memory_mib,sparsity,source\n" +
+          "".join(f"{v},0,{a},top1,none,1,0.1,1,0,made up for a test\n"
+                  for v, (_, a) in variants.items()))
+    write(f"{folder}/box.yaml",
+          "version: 1\nmodels: models\nprofiles: [profile.csv]\n"
+          "variants: [variants.csv]\ndevices:\n" +
+          "".join(f"  - {d}\n" for d in devices) + "families:\n" +
+          "".join(f"  - {{name: {f}, metric: top1, variants: "
+                  f"[{', '.join(vs)}]}}\n" for f, vs in families.items()) +
+          "apps:\n" + "".join(f"  - {a}\n" for a in apps) + extra)
+    return f"{folder}/box.yaml"
+
+
+def floats(values):
+    return struct.pack("<%df" % len(values), *values)
