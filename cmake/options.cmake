@@ -8,7 +8,9 @@ target_include_directories(cvg_options INTERFACE
     "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(cvg_options INTERFACE
     -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
-    -Wstrict-prototypes -fno-common)
+    -Wstrict-prototypes -fno-common
+    # assert(!"why this cannot be")
+    $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>)
 
 if(CVG_WERROR)
     target_compile_options(cvg_options INTERFACE -Werror)
