@@ -5,13 +5,43 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A message stays one line, whatever was in the file. */
+/* Bytes of the UTF-8 sequence at `s`, of at most `n`; 0: it is none. */
+static size_t utf8_length(const unsigned char *s, size_t n)
+{
+    size_t length = s[0] < 0x80   ? 1
+                    : s[0] < 0xc2 ? 0
+                    : s[0] < 0xe0 ? 2
+                    : s[0] < 0xf0 ? 3
+                    : s[0] < 0xf5 ? 4
+                                  : 0;
+    if (length == 0 || length > n) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    /* Longer than needed, a surrogate, or beyond U+10FFFF. */
+    bool bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+               (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f);
+    return bad ? 0 : length;
+}
+
+/* A message stays one line of UTF-8, whatever was in the file and wherever a
+ * value was cut off. */
 static void make_printable(char *text)
 {
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
+    size_t left = strlen(text);
+    while (left > 0) {
+        unsigned char *s = (unsigned char *)text;
+        size_t length = utf8_length(s, left);
+        if (length == 0 || *s < 0x20 || *s == 0x7f) {
+            *s = '?';
+            length = 1;
         }
+        text += length;
+        left -= length;
     }
 }
 
@@ -68,29 +98,6 @@ void cvg__source_warn(const struct cvg_source *source,
     write_message(text, sizeof text, source->path, at, format, args);
     va_end(args);
     notes->warn(notes->context, text);
-}
-
-/* Bytes of the UTF-8 sequence at `s`, of at most `n`; 0: it is none. */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-    size_t length = s[0] < 0x80   ? 1
-                    : s[0] < 0xc2 ? 0
-                    : s[0] < 0xe0 ? 2
-                    : s[0] < 0xf0 ? 3
-                    : s[0] < 0xf5 ? 4
-                                  : 0;
-    if (length == 0 || length > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    /* Longer than needed, a surrogate, or beyond U+10FFFF. */
-    bool bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-               (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f);
-    return bad ? 0 : length;
 }
 
 static bool is_control(unsigned char c)
