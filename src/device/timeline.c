@@ -333,9 +333,34 @@ void cvg_timeline_poke(struct cvg_emulator *e)
     }
 }
 
+/* A thread gets up some 50 us after it asked to, more on a virtual machine.
+ * That would be part of every emulated batch, so it asks to be woken earlier by
+ * what it was late lately, and waits out the rest awake. */
+#define EARLIEST CVG_US(100)
+
+static void sleep_until_wake(struct cvg_emulator *e, cvg_span *late)
+{
+    cvg_time wake = e->wake;
+    if (wake == CVG_NEVER || wake - *late > cvg_now()) {
+        cvg_cond_wait_until(&e->tick, &e->lock,
+                            wake == CVG_NEVER ? wake : wake - *late);
+        if (e->wake != wake || wake == CVG_NEVER || cvg_now() < wake - *late) {
+            return; /* something new, or nothing, but not the time */
+        }
+        cvg_span now_late = cvg_now() - (wake - *late);
+        *late += (now_late - *late) / 8;
+        *late = *late < 0 ? 0 : *late < EARLIEST ? *late : EARLIEST;
+    }
+    pthread_mutex_unlock(&e->lock);
+    while (cvg_now() < wake) {
+    }
+    pthread_mutex_lock(&e->lock);
+}
+
 void *cvg_timeline_thread(void *emulator)
 {
     struct cvg_emulator *e = emulator;
+    cvg_span late = 0;
     /* The kernel rounds timers of ordinary threads up by 50 us to batch them;
      * an emulated device should be on time. */
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -345,7 +370,7 @@ void *cvg_timeline_thread(void *emulator)
         cvg_timeline_post(e);
         e->wake = next_event(e);
         if (e->wake > cvg_now() && !e->ending) {
-            cvg_cond_wait_until(&e->tick, &e->lock, e->wake);
+            sleep_until_wake(e, &late);
         }
         e->wake = 0; /* awake: there is no need to wake it */
     }
