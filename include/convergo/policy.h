@@ -159,6 +159,10 @@ struct cvg_way { /* one way to run a request */
 struct cvg_order_ops {
     const char *name; /* as written in the box file */
     bool drops; /* gives up requests that could not be met even alone */
+    /* It goes through all free units in one call, and what it chooses depends
+     * on no more than the heads of the queues, as many as the largest batch:
+     * it need not be asked again for an arrival behind them. */
+    bool heads_only;
     /* Bytes of `state` for this box; NULL: none. */
     size_t (*state_size)(const struct cvg_box *box);
     void (*init)(void *state, const struct cvg_view *view); /* may be NULL */

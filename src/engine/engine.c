@@ -360,6 +360,7 @@ static void choose(struct cvg_engine *e)
         }
     }
     e->policy_wake = c->wake;
+    e->settled = c->n_drops == 0 && c->n_loads == 0;
 }
 
 void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
@@ -377,10 +378,13 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     apply(e, event);
     cvg__expire(e);
     cvg_ledger_advance(e->ledger, e->now);
-    if (e->n_waiting > 0 && e->n_free_units > 0) {
-        choose(e);
-    } else {
+    bool settled = e->policy.order->heads_only && e->settled &&
+                   event->type == CVG_EV_ARRIVAL && e->now < e->policy_wake;
+    if (e->n_waiting == 0 || e->n_free_units == 0) {
         e->policy_wake = CVG_NEVER;
+        e->settled = false;
+    } else if (!settled) {
+        choose(e);
     }
     e->next_probe = cvg__next_probe(e);
     out->items = e->actions;

@@ -128,4 +128,5 @@ void cvg__queue_remove(struct cvg_engine *e, uint32_t i)
     }
     q->n--;
     e->n_waiting--;
+    e->settled = false;
 }

@@ -205,6 +205,17 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
     }
 }
 
+/* Do fewer requests of its app than fill the largest batch go before it? */
+static bool near_head(const struct cvg_engine *e, const struct slot *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = s->prev; i != NONE && n < e->max_batch;
+         i = e->slots[i].prev) {
+        n++;
+    }
+    return n < e->max_batch;
+}
+
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
 {
     cvg_ledger_offer(e->ledger, a->app, e->now);
@@ -224,6 +235,7 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
                               : nearest.reason);
     } else {
         wait_in_queue(e, i);
+        e->settled = e->settled && !near_head(e, s);
     }
 }
 

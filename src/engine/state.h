@@ -134,6 +134,9 @@ struct cvg_engine {
     cvg_time policy_wake;
     uint32_t drops_per_step, attempts;
     bool draining;
+    /* Since the last choice nothing happened but arrivals far behind the
+     * heads of their queues. */
+    bool settled;
 
     struct cvg_app *apps; /* a copy of the box's: SLOs may change */
     struct fastest *fastest; /* [app] */

@@ -43,7 +43,8 @@ struct way {
 struct app_ways {
     struct cvg_slo slo; /* for which the ways were worked out */
     uint32_t n;
-    struct way ways[MAX_WAYS];
+    struct way ways[MAX_WAYS];           /* by device, the cheapest first */
+    uint8_t from[CVG_MAX_DEVICES + 1];   /* those of device d: from[d] on */
 };
 
 struct device_price {
@@ -108,6 +109,13 @@ static double price(const struct state *s, uint32_t device)
 {
     double busy = s->prices[device].busy;
     return PRICE_IDLE + busy * busy;
+}
+
+/* Price of a profiled ns of the device. */
+static double going_rate(const struct state *s, const struct cvg_view *view,
+                         uint32_t device)
+{
+    return price(s, device) * cvg_view_slowdown(view, device);
 }
 
 /* --- ways ----------------------------------------------------------------------- */
@@ -209,6 +217,7 @@ static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
     ways->n = 0;
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
         uint32_t from = ways->n;
+        ways->from[d] = (uint8_t)from;
         for (size_t i = 0; i < family->n_variants; i++) {
             uint32_t v = family->variants[i];
             if (r->variant != CVG_ANY && r->variant != v) {
@@ -222,6 +231,7 @@ static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
             }
         }
     }
+    ways->from[view->box->n_devices] = (uint8_t)ways->n;
 }
 
 /* The ways of a request: those of its app, or its own if it has bounds of its
@@ -334,10 +344,14 @@ static bool best_on_unit(struct state *s, const struct cvg_view *view,
 {
     bool found = false;
     cvg_time due = cvg_request_due(first);
-    for (uint32_t i = 0; i < ways->n; i++) {
+    double rate = going_rate(s, view, unit->device);
+    for (uint32_t i = ways->from[unit->device];
+         i < ways->from[unit->device + 1]; i++) {
         const struct way *way = &ways->ways[i];
         cvg_time finish;
-        if (way->device != unit->device || !usable(view, way)) {
+        /* At its best it costs each_ns. */
+        if ((found && rate * way->each_ns >= best->cost) ||
+            !usable(view, way)) {
             continue;
         }
         uint32_t min = smallest(view, way, first);
@@ -412,10 +426,13 @@ static bool better_elsewhere(struct state *s, const struct cvg_view *view,
             !cvg_view_up(view, unit->device)) {
             continue;
         }
-        for (uint32_t i = 0; i < ways->n; i++) {
+        double rate = going_rate(s, view, unit->device);
+        for (uint32_t i = ways->from[unit->device];
+             i < ways->from[unit->device + 1]; i++) {
             const struct way *way = &ways->ways[i];
-            if (way->device == unit->device && usable(view, way) &&
-                better_on(s, view, c, way, unit)) {
+            /* At its best it costs each_ns: mostly that is too much. */
+            if (rate * way->each_ns <= WORTH_WAITING * c->cost &&
+                usable(view, way) && better_on(s, view, c, way, unit)) {
                 return true;
             }
         }
@@ -623,19 +640,34 @@ static void wake_for_patience(const struct cvg_view *view,
     }
 }
 
+/* Offers every unit with room what it could do. Returns how many are left with
+ * nothing at all. */
+static uint32_t serve_units(struct state *s, const struct cvg_view *view,
+                            struct cvg_choices *choices)
+{
+    uint32_t idle = 0;
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        if (s->begun[u] == 0 && cvg_view_free(view, unit) &&
+            !serve_unit(s, view, choices, unit)) {
+            idle += unit->n_held == 0;
+        }
+    }
+    return idle;
+}
+
 static void choose(void *state, const struct cvg_view *view,
                    struct cvg_choices *choices)
 {
     struct state *s = state;
     update_prices(s, view);
     memset(s->begun, 0, view->n_units * sizeof *s->begun);
-    for (int pass = 0; pass < 2; pass++) {
-        s->second_pass = pass == 1;
-        for (uint32_t u = 0; u < view->n_units; u++) {
-            if (s->begun[u] == 0 && cvg_view_free(view, &view->units[u])) {
-                serve_unit(s, view, choices, &view->units[u]);
-            }
-        }
+    s->second_pass = false;
+    uint32_t idle = serve_units(s, view, choices);
+    if (idle > 0) {
+        /* Some waited for units that did not want them. */
+        s->second_pass = true;
+        serve_units(s, view, choices);
     }
     for (uint32_t a = 0; a < view->n_apps; a++) {
         if (cvg_view_waiting(view, a) > 0) {
@@ -648,6 +680,7 @@ static void choose(void *state, const struct cvg_view *view,
 const struct cvg_order_ops cvg_order_convergo = {
     .name = "convergo",
     .drops = true,
+    .heads_only = true,
     .state_size = state_size,
     .key = key,
     .choose = choose,
