@@ -36,6 +36,13 @@ static enum cvg_status check_policy(struct cvg_reader *reader,
 static const struct cvg_table policy_table = {
     "policy", policy_fields, CVG_TABLE_SIZE(policy_fields), check_policy};
 
+/* Nowhere if the map does not have it. */
+static struct cvg_place part_place(struct cvg_value policy, const char *part)
+{
+    struct cvg_value value = cvg__yaml_at(policy, part);
+    return value.node != NULL ? value.at : (struct cvg_place){0, 0};
+}
+
 static void note_policy(struct cvg_box_reader *box_reader,
                         struct cvg_value value)
 {
@@ -45,11 +52,12 @@ static void note_policy(struct cvg_box_reader *box_reader,
     }
     notes->policy = value.at;
     if (fy_node_is_mapping(value.node)) {
-        notes->policy = cvg__yaml_at(value, "name").at;
-        notes->allocation = cvg__yaml_at(value, "allocation").at;
-        notes->order = cvg__yaml_at(value, "order").at;
-        notes->batching = cvg__yaml_at(value, "batching").at;
-        notes->exits = cvg__yaml_at(value, "exits").at;
+        struct cvg_place name = part_place(value, "name");
+        notes->policy = name.line > 0 ? name : value.at;
+        notes->allocation = part_place(value, "allocation");
+        notes->order = part_place(value, "order");
+        notes->batching = part_place(value, "batching");
+        notes->exits = part_place(value, "exits");
     }
 }
 
