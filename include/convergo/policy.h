@@ -44,15 +44,16 @@ struct cvg_view { /* read-only; valid during the call */
     const void *engine; /* for the calls below */
 };
 
-/* Waiting requests of one app in the order of their keys, ties by id; NULL at
+/* Waiting requests of one app: by priority, then keys, ties by id; NULL at
  * the end. O(1) each. */
 const struct cvg_request *cvg_view_first(const struct cvg_view *view,
                                          uint32_t app);
 const struct cvg_request *cvg_view_next(const struct cvg_view *view,
                                         const struct cvg_request *request);
 uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app);
-int64_t cvg_view_key(const struct cvg_view *view,
-                     const struct cvg_request *request);
+/* Does `a` go before `b`, of whatever app: by priority, key, id? */
+bool cvg_view_before(const struct cvg_view *view, const struct cvg_request *a,
+                     const struct cvg_request *b);
 
 /* May a batch be started on this unit now: device up, room for one more? */
 bool cvg_view_free(const struct cvg_view *view, const struct cvg_unit *unit);
@@ -159,6 +160,7 @@ struct cvg_way { /* one way to run a request */
 struct cvg_order_ops {
     const char *name; /* as written in the box file */
     bool drops; /* gives up requests that could not be met even alone */
+    bool ignores_priority; /* of requests: all are equal */
     /* It goes through all free units in one call, and what it chooses depends
      * on no more than the heads of the queues, as many as the largest batch:
      * it need not be asked again for an arrival behind them. */
@@ -167,7 +169,8 @@ struct cvg_order_ops {
     size_t (*state_size)(const struct cvg_box *box);
     void (*init)(void *state, const struct cvg_view *view); /* may be NULL */
 
-    /* The request's place in the queue: smaller goes first, ties by id. Called
+    /* The request's place in the queue among those of its priority: smaller
+     * goes first, ties by id. Called
      * when a request arrives and when its bounds change. */
     int64_t (*key)(void *state, const struct cvg_view *view,
                    const struct cvg_request *request);

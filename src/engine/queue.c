@@ -1,4 +1,4 @@
-/* Waiting requests of an app, in the order of (key, id).
+/* Waiting requests of an app, in the order of (level, key, id).
  *
  * A treap (Seidel and Aragon, 1996) threaded by next and prev: O(log n) to
  * insert and remove, O(1) to look at the first and go on. The heap priority is
@@ -14,8 +14,11 @@ static uint32_t priority_of(const struct slot *s)
     return (uint32_t)(x >> 32);
 }
 
-static bool before(const struct slot *a, const struct slot *b)
+bool cvg__before(const struct slot *a, const struct slot *b)
 {
+    if (a->level != b->level) {
+        return a->level < b->level;
+    }
     return a->key != b->key ? a->key < b->key
                             : a->request.id < b->request.id;
 }
@@ -25,7 +28,7 @@ static void split(struct slot *slots, uint32_t root, const struct slot *s,
                   uint32_t *left, uint32_t *right)
 {
     while (root != NONE) {
-        if (before(&slots[root], s)) {
+        if (cvg__before(&slots[root], s)) {
             *left = root;
             left = &slots[root].right;
             root = slots[root].right;
@@ -84,7 +87,7 @@ void cvg__queue_insert(struct cvg_engine *e, uint32_t i)
     uint32_t next = NONE;
     uint32_t *place = &q->root;
     while (*place != NONE && priority_of(&slots[*place]) > priority) {
-        if (before(&slots[*place], s)) {
+        if (cvg__before(&slots[*place], s)) {
             prev = *place;
             place = &slots[*place].right;
         } else {
@@ -114,7 +117,7 @@ void cvg__queue_remove(struct cvg_engine *e, uint32_t i)
     struct queue *q = &e->queues[s->request.app];
     uint32_t *place = &q->root;
     while (*place != i) {
-        place = before(&slots[*place], s) ? &slots[*place].right
+        place = cvg__before(&slots[*place], s) ? &slots[*place].right
                                           : &slots[*place].left;
     }
     *place = join(slots, s->left, s->right);

@@ -36,6 +36,15 @@ static void wait_in_queue(struct cvg_engine *e, uint32_t slot)
     cvg__expiry_insert(e, slot);
 }
 
+/* 1 is the highest; who gives none goes after who does. */
+static int32_t level_of(const struct cvg_engine *e, int32_t priority)
+{
+    if (e->policy.order->ignores_priority) {
+        return 0;
+    }
+    return priority > 0 ? priority : INT32_MAX;
+}
+
 static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
 {
     uint32_t i = e->free_slot;
@@ -53,6 +62,7 @@ static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
                     .priority = a->priority},
         .overrides = a->overrides,
         .bounds = a->bounds,
+        .level = level_of(e, a->priority),
         .heap_place = NONE,
         .batch = NONE,
         .variant = CVG_ANY,

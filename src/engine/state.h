@@ -23,6 +23,7 @@ struct slot {
     bool taken;     /* by a choice of this step */
     uint32_t overrides;
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
+    int32_t level; /* its priority: lower goes first; INT32_MAX: none given */
     int64_t key;
     uint32_t left, right, prev, next; /* place in its app's queue */
     uint32_t heap_place;              /* in the expiry heap; NONE: not in it */
@@ -34,7 +35,7 @@ struct slot {
     cvg_time started, predicted;
 };
 
-/* Waiting requests of an app in the order of (key, id). */
+/* Waiting requests of an app in the order of (level, key, id). */
 struct queue {
     uint32_t root, first, n;
 };
@@ -190,6 +191,7 @@ uint32_t cvg__ids_find(const struct cvg_engine *e, uint64_t id);
 void cvg__ids_remove(struct cvg_engine *e, uint64_t id);
 
 /* queue.c */
+bool cvg__before(const struct slot *a, const struct slot *b);
 void cvg__queue_insert(struct cvg_engine *e, uint32_t slot);
 void cvg__queue_remove(struct cvg_engine *e, uint32_t slot);
 

@@ -57,11 +57,11 @@ uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app)
     return engine_of(view)->queues[app].n;
 }
 
-int64_t cvg_view_key(const struct cvg_view *view,
-                     const struct cvg_request *request)
+bool cvg_view_before(const struct cvg_view *view, const struct cvg_request *a,
+                     const struct cvg_request *b)
 {
     (void)view;
-    return slot_of(request)->key;
+    return cvg__before(slot_of(a), slot_of(b));
 }
 
 cvg_span cvg_view_fastest(const struct cvg_view *view,

@@ -515,6 +515,19 @@ static bool candidate_of(struct state *s, const struct cvg_view *view,
     return false;
 }
 
+/* Is the request served well by the batch that another one leads? */
+static bool belongs(const struct cvg_view *view, const struct candidate *c,
+                    const struct cvg_request *r)
+{
+    if (r == c->first || overdue(view, r)) {
+        return true;
+    }
+    cvg_time due = cvg_request_due(r);
+    return (due == CVG_NEVER || c->finish <= due) &&
+           cvg_view_good_enough(view, r, c->way.variant, c->way.exit,
+                                c->way.device, c->n);
+}
+
 /* Fills the batch with requests of the app that are served well by it. */
 static uint32_t gather(const struct cvg_view *view,
                        struct cvg_choices *choices, int batch,
@@ -525,9 +538,7 @@ static uint32_t gather(const struct cvg_view *view,
     const struct cvg_request *r = c->first;
     while (r != NULL && n < c->n && looked < c->n + SCAN) {
         const struct cvg_request *next = cvg_view_next(view, r);
-        if (overdue(view, r) ||
-            cvg_view_good_enough(view, r, c->way.variant, c->way.exit,
-                                 c->way.device, c->n)) {
+        if (belongs(view, c, r)) {
             n += cvg_choose_request(choices, batch, r);
         }
         looked++;

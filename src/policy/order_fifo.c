@@ -9,4 +9,5 @@ static int64_t fifo_key(void *state, const struct cvg_view *view,
     return request->arrival;
 }
 
-const struct cvg_order_ops cvg_order_fifo = {.name = "fifo", .key = fifo_key};
+const struct cvg_order_ops cvg_order_fifo = {
+    .name = "fifo", .ignores_priority = true, .key = fifo_key};

@@ -276,18 +276,11 @@ static const struct cvg_request *take_first(const struct cvg_view *view,
 {
     uint32_t best = CVG_ANY;
     for (uint32_t a = 0; a < c->n; a++) {
-        if (c->at[a] == NULL) {
-            continue;
+        if (c->at[a] != NULL &&
+            (best == CVG_ANY ||
+             cvg_view_before(view, c->at[a], c->at[best]))) {
+            best = a;
         }
-        if (best != CVG_ANY) {
-            int64_t key = cvg_view_key(view, c->at[a]);
-            int64_t best_key = cvg_view_key(view, c->at[best]);
-            if (key > best_key ||
-                (key == best_key && c->at[a]->id > c->at[best]->id)) {
-                continue;
-            }
-        }
-        best = a;
     }
     if (best == CVG_ANY) {
         return NULL;

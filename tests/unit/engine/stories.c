@@ -269,6 +269,29 @@ static void loads_what_is_named(void **state)
     world_fini(&w);
 }
 
+/* Who asks for a priority goes before who does not, 1 before 2. */
+static void priority_goes_first(void **state)
+{
+    (void)state;
+    struct world w;
+    one_of_each(&w, "edf");
+    struct cvg_arrival second = {.variant = CVG_ANY, .priority = 2};
+    struct cvg_arrival first = {.variant = CVG_ANY, .priority = 1};
+    world_arrive(&w, 0, "a0", CVG_MS(500));
+    world_arrive(&w, 0, "a0", CVG_MS(100));
+    world_arrive_with(&w, 0, &second);
+    world_arrive_with(&w, 0, &first);
+    world_run_until(&w, CVG_MS(35));
+    CHECK_TRACE(&w, "[   0] start r1 v0 on d0\n"
+                    "[  10] reply r1\n"
+                    "[  10] start r4 v0 on d0\n"
+                    "[  20] reply r4\n"
+                    "[  20] start r3 v0 on d0\n"
+                    "[  30] reply r3\n"
+                    "[  30] start r2 v0 on d0\n");
+    world_fini(&w);
+}
+
 static void explains(void **state)
 {
     (void)state;
@@ -348,6 +371,7 @@ int main(void)
         cmocka_unit_test(without_devices),
         cmocka_unit_test(relaxes_in_order),
         cmocka_unit_test(loads_what_is_named),
+        cmocka_unit_test(priority_goes_first),
         cmocka_unit_test(explains),
         cmocka_unit_test(failing_device_is_quarantined),
     };
