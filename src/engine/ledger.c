@@ -22,6 +22,7 @@ struct window {
     uint32_t n_accurate; /* answers on time, for the mean */
     double accuracy_sum;
     uint32_t combination[COMBINATIONS]; /* by bits of the kinds met */
+    struct cvg_slo slo; /* judged by: the app's when the window began */
 };
 
 struct accuracy_mean { /* over 10 s of answers */
@@ -34,9 +35,9 @@ struct app_ledger {
     struct window *ring; /* [n_windows] */
     int64_t oldest;      /* the first window that was not judged yet */
     int64_t newest;      /* the last one offered to; -1: none */
-    struct cvg_slo slo;  /* judged by; changes at window boundaries */
+    struct cvg_slo slo;  /* of the newest window */
     struct cvg_slo next_slo;
-    int64_t next_from; /* window from which next_slo holds */
+    int64_t next_from; /* window from which next_slo holds; INT64_MAX: none */
     enum cvg_accuracy_over accuracy_over;
     struct accuracy_mean mean;
 };
@@ -194,29 +195,20 @@ static void count_slo(struct cvg_slo_counts *counts, uint32_t declared,
     counts->joint_met += (met & declared) == declared ? n : 0;
 }
 
-/* Requests that must be good for the window to hold its throughput. */
-static double throughput_needed(const struct cvg_ledger *l,
-                                const struct cvg_slo *slo, int64_t number,
-                                uint32_t offered)
+/* Requests that must be good for the window to hold its throughput; also of a
+ * last window that is longer than one second. */
+static double throughput_needed(const struct cvg_slo *slo, uint32_t offered)
 {
-    double length = (double)(window_end(l, number) - l->from -
-                             number * CVG_WINDOW) /
-                    1e9;
-    double wanted = slo->throughput_rps * length;
+    double wanted = slo->throughput_rps * ((double)CVG_WINDOW / 1e9);
     return floor(0.95 * fmin(wanted, (double)offered) + 1e-9);
 }
 
 static void judge(struct cvg_ledger *l, uint32_t a, struct window *w)
 {
-    struct app_ledger *app = &l->apps[a];
-    if (w->number >= app->next_from) {
-        app->slo = app->next_slo;
-        app->next_from = INT64_MAX;
-    }
-    const struct cvg_slo *slo = &app->slo;
+    const struct app_ledger *app = &l->apps[a];
+    const struct cvg_slo *slo = &w->slo;
     uint32_t offered = w->offered - w->cancelled;
-    bool enough = (double)w->good >=
-                  throughput_needed(l, slo, w->number, offered);
+    bool enough = (double)w->good >= throughput_needed(slo, offered);
     bool accurate = w->n_accurate > 0 &&
                     w->accuracy_sum / w->n_accurate >= slo->accuracy - 1e-12;
     uint32_t counted = 0;
@@ -230,7 +222,6 @@ static void judge(struct cvg_ledger *l, uint32_t a, struct window *w)
     }
     /* What has not ended when it must be judged has met nothing. */
     count_slo(&l->stats.apps[a].slo, slo->declared, 0, offered - counted);
-    w->number = -1;
     memset(w, 0, sizeof *w);
     w->number = -1;
 }
@@ -298,6 +289,15 @@ void cvg_ledger_finish(struct cvg_ledger *l, cvg_time now)
 
 /* --- what happens ------------------------------------------------------------ */
 
+/* Brings the app's SLO up to that window. */
+static void turn_to(struct app_ledger *app, int64_t number)
+{
+    if (number >= app->next_from) {
+        app->slo = app->next_slo;
+        app->next_from = INT64_MAX;
+    }
+}
+
 void cvg_ledger_offer(struct cvg_ledger *l, uint32_t a, cvg_time arrival)
 {
     if (arrival < l->from) {
@@ -310,8 +310,10 @@ void cvg_ledger_offer(struct cvg_ledger *l, uint32_t a, cvg_time arrival)
     }
     struct window *w = window_at(l, app, number);
     if (w->number != number || w->offered == 0) {
+        turn_to(app, number);
         memset(w, 0, sizeof *w);
         w->number = number;
+        w->slo = app->slo;
     }
     w->offered++;
     app->newest = number > app->newest ? number : app->newest;
@@ -413,6 +415,26 @@ static void count_ending(struct cvg_ledger *l, const struct cvg_ending *end)
     }
 }
 
+/* Its window had to be judged before it ended, and was judged as if it met
+ * nothing. What it met by itself is put right; what is a matter of the whole
+ * window stays as it was judged. */
+static void count_straggler(struct cvg_ledger *l, const struct cvg_ending *end)
+{
+    const struct app_ledger *app = &l->apps[end->app];
+    struct cvg_slo_counts *counts = &l->stats.apps[end->app].slo;
+    uint32_t declared = app->slo.declared;
+    uint32_t met = combination_of(l, app, end,
+                                  window_number(l, end->arrival)) &
+                   declared & ~(1U << CVG_SLO_THROUGHPUT);
+    if (app->accuracy_over == CVG_ACCURACY_PER_WINDOW) {
+        met &= ~(1U << CVG_SLO_ACCURACY);
+    }
+    for (int kind = 0; kind < CVG_SLO_KINDS; kind++) {
+        counts->met[kind] += met >> kind & 1U;
+    }
+    counts->joint_met += declared != 0 && met == declared;
+}
+
 void cvg_ledger_end(struct cvg_ledger *l, const struct cvg_ending *end)
 {
     if (end->arrival < l->from) {
@@ -425,7 +447,8 @@ void cvg_ledger_end(struct cvg_ledger *l, const struct cvg_ending *end)
     int64_t number = window_number(l, end->arrival);
     struct window *w = window_at(l, app, number);
     if (w->number != number || w->offered == 0) {
-        return; /* its window had to be judged before it ended */
+        count_straggler(l, end);
+        return;
     }
     if (end->outcome == CVG_OUTCOME_CANCELLED) {
         w->cancelled++;
@@ -447,8 +470,12 @@ void cvg_ledger_set_slo(struct cvg_ledger *l, uint32_t a, cvg_time now,
                         const struct cvg_slo *slo)
 {
     struct app_ledger *app = &l->apps[a];
+    int64_t number = now <= l->from ? 0 : window_number(l, now);
+    turn_to(app, number);
+    /* A window that began before is still judged by what it began with. */
+    bool begun = now > l->from + number * CVG_WINDOW;
     app->next_slo = *slo;
-    app->next_from = now <= l->from ? 0 : window_number(l, now) + 1;
+    app->next_from = number + begun;
 }
 
 struct cvg_recent cvg_ledger_recent(const struct cvg_ledger *l, uint32_t a,
