@@ -77,7 +77,7 @@ static void take_off(json_t *device, const json_t *before, double seconds_then,
                       number_at(before, "utilization") * seconds_then;
         json_object_set_new(
             device, "utilization",
-            rounded(fmax(busy, 0) / (seconds_now - seconds_then)));
+            rounded(fmin(fmax(busy, 0) / (seconds_now - seconds_then), 1)));
     }
 }
 
