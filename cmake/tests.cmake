@@ -1,10 +1,9 @@
-# Tests and benchmarks, found by where they stand:
+# Tests, found by where they stand:
 #
 #   tests/unit/FOLDER/NAME.c    unit.FOLDER.NAME   cmocka, a main of its own
 #   tests/property/NAME.c       property.NAME
 #   tests/server/NAME.py        server.NAME        unittest, standard library
 #   tests/cli/NAME.py           cli.NAME
-#   bench/NAME.c                bench_NAME         (no test)
 #
 # tests/support/*.c is linked to every C test, and tests/support is on
 # PYTHONPATH. A Python file whose name starts with _ is a helper, not a test.
@@ -99,12 +98,4 @@ foreach(group IN ITEMS server cli)
             cvg_python_test(${group}.${name} "${source}" ${timeout})
         endif()
     endforeach()
-endforeach()
-
-file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
-foreach(source IN LISTS sources)
-    cmake_path(GET source STEM name)
-    add_executable(bench_${name} "${source}")
-    target_link_libraries(bench_${name} PRIVATE cvg_all)
-    target_include_directories(bench_${name} PRIVATE "${PROJECT_SOURCE_DIR}")
 endforeach()
