@@ -191,9 +191,9 @@ static void step(struct run *r, struct cvg_event *event)
     for (size_t i = 0; i < actions.n; i++) {
         const struct cvg_action *a = &actions.items[i];
         if (a->type == CVG_ACT_START) {
-            cvg_span time = cvg_profile_time(
-                r->box->profile, a->start.variant, 0, 0, a->start.device,
-                a->start.n_requests, CVG_MEAN);
+            cvg_span time = cvg_profile_time(r->box->profile, a->start.variant,
+                                             0, 0, a->start.device,
+                                             a->start.n_requests, CVG_MEAN);
             r->running[r->n_running++] =
                 (struct running){r->now + time, a->start.batch, time};
         }
@@ -260,8 +260,7 @@ int main(int argc, char **argv)
         (uint32_t)atoi(bench_option(argc, argv, "--queued", "10000"));
     uint64_t steps =
         (uint64_t)atoll(bench_option(argc, argv, "--steps", "300000"));
-    struct run r = {.box = cvg_box_create(),
-                    .times = cvg_histogram_create()};
+    struct run r = {.box = cvg_box_create(), .times = cvg_histogram_create()};
     struct cvg_error err;
     struct cvg_policy policy;
     add_devices(r.box);
@@ -284,14 +283,13 @@ int main(int argc, char **argv)
     struct bench_result results[] = {
         {"decision_p50_us", (double)cvg_histogram_quantile(r.times, 0.5) / 1e3,
          "us", NAN},
-        {"decision_p99_us",
-         (double)cvg_histogram_quantile(r.times, 0.99) / 1e3, "us", NAN},
+        {"decision_p99_us", (double)cvg_histogram_quantile(r.times, 0.99) / 1e3,
+         "us", NAN},
         {"decision_allocations", (double)r.allocations, "count", NAN},
         {"decision_mean_us", cvg_histogram_mean(r.times) / 1e3, "us", NAN},
     };
     cvg_engine_destroy(r.engine);
     cvg_box_destroy(r.box);
     cvg_histogram_destroy(r.times);
-    return bench_write(argc, argv, results,
-                       sizeof results / sizeof *results);
+    return bench_write(argc, argv, results, sizeof results / sizeof *results);
 }

@@ -40,7 +40,7 @@ const char *cvg_discipline_name(enum cvg_discipline discipline);
 
 struct cvg_variant {
     char *name;
-    uint32_t family; /* CVG_ANY only while the box is being filled */
+    uint32_t family;  /* CVG_ANY only while the box is being filled */
     uint32_t n_exits; /* 1 for a plain model; exits = stages */
     double accuracy[CVG_MAX_EXITS]; /* validated accuracy of each exit, 0..1 */
     uint64_t weights_bytes;
@@ -99,7 +99,7 @@ struct cvg_app {
     enum cvg_slo_kind relax[CVG_SLO_KINDS]; /* what gives way first */
     size_t n_relax;
     uint32_t queue_limit; /* waiting requests; more are rejected */
-    bool built_in; /* the best-effort app of a family that has no app */
+    bool built_in;        /* the best-effort app of a family that has no app */
 };
 
 /* How policies are named: a name, or parts; NULL = not given. */
@@ -109,10 +109,10 @@ struct cvg_policy_spec {
 };
 
 struct cvg_server_settings { /* "HOST:PORT"; NULL = default or off */
-    char *http;    /* 127.0.0.1:8000 */
-    char *grpc;    /* 127.0.0.1:8001 */
-    char *metrics; /* 127.0.0.1:8002 */
-    char *socket;  /* a path; off by default */
+    char *http;              /* 127.0.0.1:8000 */
+    char *grpc;              /* 127.0.0.1:8001 */
+    char *metrics;           /* 127.0.0.1:8002 */
+    char *socket;            /* a path; off by default */
 };
 
 struct cvg_box {

@@ -12,21 +12,22 @@
 #include <convergo/time.h>
 
 enum cvg_type { /* tensor element types, with the names of the protocol */
-    CVG_TYPE_BOOL,
-    CVG_TYPE_UINT8,
-    CVG_TYPE_UINT16,
-    CVG_TYPE_UINT32,
-    CVG_TYPE_UINT64,
-    CVG_TYPE_INT8,
-    CVG_TYPE_INT16,
-    CVG_TYPE_INT32,
-    CVG_TYPE_INT64,
-    CVG_TYPE_FP16,
-    CVG_TYPE_FP32,
-    CVG_TYPE_FP64,
-    CVG_TYPE_BYTES, /* u32 length + bytes each; described, never run yet */
-    CVG_TYPE_BF16,
-    CVG_TYPES
+                CVG_TYPE_BOOL,
+                CVG_TYPE_UINT8,
+                CVG_TYPE_UINT16,
+                CVG_TYPE_UINT32,
+                CVG_TYPE_UINT64,
+                CVG_TYPE_INT8,
+                CVG_TYPE_INT16,
+                CVG_TYPE_INT32,
+                CVG_TYPE_INT64,
+                CVG_TYPE_FP16,
+                CVG_TYPE_FP32,
+                CVG_TYPE_FP64,
+                CVG_TYPE_BYTES, /* u32 length + bytes each; described, never run
+                                   yet */
+                CVG_TYPE_BF16,
+                CVG_TYPES
 };
 const char *cvg_type_name(enum cvg_type type); /* "FP32", ... */
 size_t cvg_type_size(enum cvg_type type);      /* bytes; 0 for BYTES */
@@ -91,7 +92,7 @@ struct cvg_completion {
     struct cvg_error error;
 };
 
-struct cvg_device_env { /* what a backend may use of the outside */
+struct cvg_device_env {        /* what a backend may use of the outside */
     const struct cvg_box *box; /* borrowed; outlives the device */
     uint64_t seed;
     void (*post)(void *context, const struct cvg_completion *completion);

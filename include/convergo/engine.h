@@ -18,9 +18,9 @@ struct cvg_engine_options {
     const struct cvg_box *box;       /* borrowed; outlives the engine */
     const struct cvg_policy *policy; /* copied: its four parts */
     uint64_t seed;
-    cvg_time start;         /* the first instant; no event comes before it */
-    cvg_time measure_from;  /* SLO windows begin here (end of the warm-up) */
-    cvg_time measure_until; /* arrivals end here; CVG_NEVER when open */
+    cvg_time start;            /* the first instant; no event comes before it */
+    cvg_time measure_from;     /* SLO windows begin here (end of the warm-up) */
+    cvg_time measure_until;    /* arrivals end here; CVG_NEVER when open */
     cvg_span largest_deadline; /* sizes the window ring; 0: 10 min */
     uint32_t ended_kept;       /* ended requests kept for explain; 0: 65,536 */
     uint32_t drops_per_step;   /* 0: 256 */
@@ -31,31 +31,31 @@ struct cvg_engine_options {
 
 #define CVG_EVENT_LIST(X)                                                      \
     X(ARRIVAL, "arrival")                                                      \
-    X(CANCEL, "cancel")           /* the client has gone */                    \
-    X(DONE, "done")               /* a batch ended, well or not */             \
+    X(CANCEL, "cancel")             /* the client has gone */                  \
+    X(DONE, "done")                 /* a batch ended, well or not */           \
     X(START_FAILED, "start_failed") /* a batch was never begun */              \
     X(LOADED, "loaded")                                                        \
     X(LOAD_FAILED, "load_failed")                                              \
     X(UNLOADED, "unloaded")                                                    \
-    X(DEVICE, "device")           /* up, down, known to be slower */           \
-    X(MODEL, "model")             /* an operator wants a variant in or out */  \
-    X(TIMER, "timer")             /* next_wake has come */                     \
-    X(DRAIN, "drain")             /* no more arrivals are taken */             \
-    X(APP, "app")                 /* the SLO of an app changed */              \
-    X(SOLVED, "solved")           /* an allocation is ready */                 \
+    X(DEVICE, "device") /* up, down, known to be slower */                     \
+    X(MODEL, "model")   /* an operator wants a variant in or out */            \
+    X(TIMER, "timer")   /* next_wake has come */                               \
+    X(DRAIN, "drain")   /* no more arrivals are taken */                       \
+    X(APP, "app")       /* the SLO of an app changed */                        \
+    X(SOLVED, "solved") /* an allocation is ready */                           \
     X(SOLVE_FAILED, "solve_failed")
 
 enum cvg_event_type {
 #define CVG_EVENT_ENUM(name, text) CVG_EV_##name,
     CVG_EVENT_LIST(CVG_EVENT_ENUM)
 #undef CVG_EVENT_ENUM
-    CVG_EVENTS
+        CVG_EVENTS
 };
 
 struct cvg_done {
     uint64_t batch;
-    enum cvg_status status; /* CVG_OK, or CVG_DEVICE: the batch is lost */
-    cvg_span run_time;      /* measured, on the device, switch included */
+    enum cvg_status status;   /* CVG_OK, or CVG_DEVICE: the batch is lost */
+    cvg_span run_time;        /* measured, on the device, switch included */
     const double *confidence; /* per request of the batch, or NULL; borrowed */
 };
 
@@ -105,7 +105,7 @@ enum cvg_action_type {
 #define CVG_ACTION_ENUM(name, text) CVG_ACT_##name,
     CVG_ACTION_LIST(CVG_ACTION_ENUM)
 #undef CVG_ACTION_ENUM
-    CVG_ACTIONS
+        CVG_ACTIONS
 };
 
 struct cvg_start {

@@ -24,9 +24,9 @@ struct cvg_held { /* a batch inside a unit */
 };
 
 struct cvg_unit {
-    uint32_t index;  /* in the view */
-    uint32_t device; /* in the box */
-    uint32_t n_held; /* free while < the device's in_flight, and up */
+    uint32_t index;   /* in the view */
+    uint32_t device;  /* in the box */
+    uint32_t n_held;  /* free while < the device's in_flight, and up */
     cvg_time free_at; /* when all it holds should be done; <= now: idle */
     struct cvg_held held[CVG_MAX_IN_FLIGHT];
 };
@@ -84,9 +84,8 @@ cvg_time cvg_view_finish(const struct cvg_view *view,
  * none or its deadline has given way. */
 static inline cvg_time cvg_request_due(const struct cvg_request *request)
 {
-    return (request->relaxed >> CVG_SLO_DEADLINE & 1U) != 0
-               ? CVG_NEVER
-               : request->deadline;
+    return (request->relaxed >> CVG_SLO_DEADLINE & 1U) != 0 ? CVG_NEVER
+                                                            : request->deadline;
 }
 
 /* Optimistic time of a request alone on an idle box (all of its bounds but the
@@ -127,15 +126,12 @@ bool cvg_choose_request(struct cvg_choices *choices, int batch,
  * the others are waiting as before. */
 void cvg_choose_trim(struct cvg_choices *choices, int batch, uint32_t n);
 /* Kinds that ruled out a cheaper or better way for the batch. */
-void cvg_choose_binding(struct cvg_choices *choices, int batch,
-                        uint32_t kinds);
+void cvg_choose_binding(struct cvg_choices *choices, int batch, uint32_t kinds);
 /* Has this request been taken by an earlier choice of this call? */
-bool cvg_chosen(const struct cvg_view *view,
-                const struct cvg_request *request);
+bool cvg_chosen(const struct cvg_view *view, const struct cvg_request *request);
 /* Gives a waiting request up now. */
 bool cvg_choose_drop(struct cvg_choices *choices,
-                     const struct cvg_request *request,
-                     enum cvg_reason reason);
+                     const struct cvg_request *request, enum cvg_reason reason);
 /* Brings a variant into a device's memory (the engine unloads the least
  * recently used idle ones to make room), or takes it out. */
 bool cvg_choose_load(struct cvg_choices *choices, uint32_t device,
@@ -149,9 +145,9 @@ void cvg_choose_wake(struct cvg_choices *choices, cvg_time when);
 
 struct cvg_way { /* one way to run a request */
     uint32_t unit, device, variant, exit;
-    uint32_t n;        /* batch size it would be part of */
-    cvg_time finish;   /* predicted */
-    cvg_span service;  /* of the batch alone, without queue and switch */
+    uint32_t n;       /* batch size it would be part of */
+    cvg_time finish;  /* predicted */
+    cvg_span service; /* of the batch alone, without queue and switch */
     double accuracy;
     double energy_j; /* its share */
     uint32_t queued; /* batches that the unit holds or is to get before it */
@@ -159,7 +155,7 @@ struct cvg_way { /* one way to run a request */
 
 struct cvg_order_ops {
     const char *name; /* as written in the box file */
-    bool drops; /* gives up requests that could not be met even alone */
+    bool drops;       /* gives up requests that could not be met even alone */
     bool ignores_priority; /* of requests: all are equal */
     /* It goes through all free units in one call, and what it chooses depends
      * on no more than the heads of the queues, as many as the largest batch:
@@ -209,8 +205,7 @@ struct cvg_allocation_ops {
     size_t (*state_size)(const struct cvg_box *box);
     /* Which variants should each device hold at the start? want[device *
      * n_variants + variant] in order of importance: 1 first, 0 not at all. */
-    void (*residency)(void *state, const struct cvg_view *view,
-                      uint32_t *want);
+    void (*residency)(void *state, const struct cvg_view *view, uint32_t *want);
 };
 
 struct cvg_exits_ops {
@@ -233,8 +228,7 @@ struct cvg_policy { /* parts are borrowed, static const */
      * cvg_policy_parse(). */
     void (*compose)(const struct cvg_policy *policy, void *order_state,
                     void *batching_state, void *exits_state,
-                    const struct cvg_view *view,
-                    struct cvg_choices *choices);
+                    const struct cvg_view *view, struct cvg_choices *choices);
 };
 
 /* By name ("edf") or parts ("order=edf,batching=nexus"); a part left out is
@@ -242,8 +236,7 @@ struct cvg_policy { /* parts are borrowed, static const */
  * nearest known name. */
 enum cvg_status cvg_policy_parse(const char *text,
                                  const struct cvg_policy *base,
-                                 struct cvg_policy *out,
-                                 struct cvg_error *err);
+                                 struct cvg_policy *out, struct cvg_error *err);
 /* From a box file's `policy`. */
 enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
                                      struct cvg_policy *out,

@@ -15,11 +15,11 @@
 
 struct cvg_profile; /* opaque: [variant][exit][device] -> points */
 
-struct cvg_profile_point { /* one row of profile.csv, of the whole batch */
-    uint32_t batch;        /* 1..CVG_MAX_BATCH */
-    cvg_span mean;         /* > 0 */
+struct cvg_profile_point {  /* one row of profile.csv, of the whole batch */
+    uint32_t batch;         /* 1..CVG_MAX_BATCH */
+    cvg_span mean;          /* > 0 */
     cvg_span p50, p95, p99; /* all equal: deterministic */
-    double energy_j;       /* >= 0 */
+    double energy_j;        /* >= 0 */
 };
 
 /* *out is owned by the caller: cvg_profile_destroy(). */
@@ -40,8 +40,8 @@ void cvg_profile_set_switch(struct cvg_profile *profile, uint32_t variant,
                             uint32_t device, cvg_span time);
 void cvg_profile_set_load(struct cvg_profile *profile, uint32_t variant,
                           uint32_t device, cvg_span time);
-cvg_span cvg_profile_switch(const struct cvg_profile *profile,
-                            uint32_t variant, uint32_t device);
+cvg_span cvg_profile_switch(const struct cvg_profile *profile, uint32_t variant,
+                            uint32_t device);
 cvg_span cvg_profile_load(const struct cvg_profile *profile, uint32_t variant,
                           uint32_t device);
 

@@ -47,7 +47,7 @@ enum cvg_outcome {
 #define CVG_OUTCOME_ENUM(name, text) CVG_OUTCOME_##name,
     CVG_OUTCOME_LIST(CVG_OUTCOME_ENUM)
 #undef CVG_OUTCOME_ENUM
-    CVG_OUTCOMES
+        CVG_OUTCOMES
 };
 
 /* Why it was dropped, rejected or failed. X(name, text for a person) */
@@ -69,7 +69,7 @@ enum cvg_reason {
 #define CVG_REASON_ENUM(name, text) CVG_REASON_##name,
     CVG_REASON_LIST(CVG_REASON_ENUM)
 #undef CVG_REASON_ENUM
-    CVG_REASONS
+        CVG_REASONS
 };
 
 const char *cvg_outcome_name(enum cvg_outcome outcome);

@@ -23,15 +23,15 @@ struct cvg_slo_counts {
 };
 
 struct cvg_app_stats {
-    struct cvg_counts counts; /* of requests that arrived after the warm-up */
+    struct cvg_counts counts;  /* of requests that arrived after the warm-up */
     struct cvg_slo_counts slo; /* judged windows only */
     double accuracy_sum;       /* validated, over served requests */
     double lowest_accuracy_window; /* of 10 s, by reply; 2: none yet */
-    double energy_j;           /* of the batches that served them */
-    uint64_t right, labelled;  /* bench only: answers that matched a label */
+    double energy_j;               /* of the batches that served them */
+    uint64_t right, labelled; /* bench only: answers that matched a label */
     struct cvg_histogram *latency; /* arrival to reply; owned */
     struct cvg_histogram *queued;  /* arrival to start; owned */
-    uint64_t *served_by; /* [variant * CVG_MAX_EXITS + exit]; owned */
+    uint64_t *served_by;           /* [variant * CVG_MAX_EXITS + exit]; owned */
     uint64_t dropped_for[CVG_REASONS];
 };
 

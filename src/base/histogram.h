@@ -9,7 +9,8 @@ struct cvg_histogram;
 
 struct cvg_histogram *cvg_histogram_create(void); /* owned; NULL: no memory */
 void cvg_histogram_destroy(struct cvg_histogram *h);
-void cvg_histogram_add(struct cvg_histogram *h, int64_t ns); /* < 0 counts as 0 */
+void cvg_histogram_add(struct cvg_histogram *h,
+                       int64_t ns); /* < 0 counts as 0 */
 void cvg_histogram_merge(struct cvg_histogram *into,
                          const struct cvg_histogram *from);
 void cvg_histogram_clear(struct cvg_histogram *h);

@@ -69,7 +69,7 @@ enum cvg_status cvg_parse_span(const char *text, cvg_span *out,
                                struct cvg_error *err)
 {
     static const struct unit units[] = {
-        {"ns", 1},  {"us", 1e3},    {"ms", 1e6},    {"s", 1e9},
+        {"ns", 1},     {"us", 1e3},   {"ms", 1e6}, {"s", 1e9},
         {"min", 6e10}, {"h", 3.6e12}, {NULL, 0},
     };
     double ns;
@@ -90,10 +90,7 @@ enum cvg_status cvg_parse_bytes(const char *text, uint64_t *out,
                                 struct cvg_error *err)
 {
     static const struct unit units[] = {
-        {"B", 1},
-        {"KiB", 1024},
-        {"MiB", 1048576},
-        {"GiB", 1073741824},
+        {"B", 1},  {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
         {NULL, 0},
     };
     double bytes;
@@ -138,8 +135,8 @@ enum cvg_status cvg_parse_number(const char *text, double *out,
                                  struct cvg_error *err)
 {
     /* strtod alone would take "nan", "infinity" and "0x10". */
-    bool plain = *text != '\0' && strspn(text, "0123456789+-.eE") ==
-                                      strlen(text);
+    bool plain =
+        *text != '\0' && strspn(text, "0123456789+-.eE") == strlen(text);
     char *end = NULL;
     double value = plain ? strtod(text, &end) : 0;
     if (!plain || *end != '\0' || !isfinite(value)) {
@@ -153,8 +150,8 @@ enum cvg_status cvg_parse_count(const char *text, uint64_t min, uint64_t max,
                                 uint64_t *out, struct cvg_error *err)
 {
     size_t length = strlen(text);
-    bool digits = length > 0 && length <= 19 &&
-                  strspn(text, "0123456789") == length;
+    bool digits =
+        length > 0 && length <= 19 && strspn(text, "0123456789") == length;
     uint64_t value = digits ? strtoull(text, NULL, 10) : 0;
     if (!digits || value < min || value > max) {
         return cvg_fail(err, CVG_CONFIG,
@@ -190,8 +187,8 @@ static size_t edit_distance(const char *a, const char *b)
         size_t diagonal = row[0];
         row[0] = i + 1;
         for (size_t j = 0; j < m; j++) {
-            size_t cost = tolower((unsigned char)a[i]) !=
-                          tolower((unsigned char)b[j]);
+            size_t cost =
+                tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]);
             size_t best = diagonal + cost;
             diagonal = row[j + 1];
             if (row[j + 1] + 1 < best) {

@@ -128,8 +128,7 @@ static enum cvg_status add_built_in_app(struct cvg_box *box, uint32_t family,
     const char *family_name = box->families[family].name;
     size_t size = strlen(prefix) + strlen(family_name) + 1;
     char *name = malloc(size);
-    struct cvg_app *apps =
-        realloc(box->apps, (box->n_apps + 1) * sizeof *apps);
+    struct cvg_app *apps = realloc(box->apps, (box->n_apps + 1) * sizeof *apps);
     if (apps != NULL) {
         box->apps = apps;
     }

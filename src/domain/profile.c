@@ -22,7 +22,7 @@ struct cell {
     struct figures *table; /* [batch - min] */
 };
 
-struct pair { /* (variant, device) */
+struct pair {             /* (variant, device) */
     cvg_span switch_time; /* negative: not given */
     cvg_span load_time;
 };
@@ -153,13 +153,11 @@ static struct figures interpolate(const struct cvg_profile_point *a,
                                   const struct cvg_profile_point *b,
                                   uint32_t batch)
 {
-    double share = a == b ? 0
-                          : (double)(batch - a->batch) /
-                                (double)(b->batch - a->batch);
+    double share =
+        a == b ? 0 : (double)(batch - a->batch) / (double)(b->batch - a->batch);
     return (struct figures){
         .time = {between(a->mean, b->mean, share),
-                 between(a->p50, b->p50, share),
-                 between(a->p95, b->p95, share),
+                 between(a->p50, b->p50, share), between(a->p95, b->p95, share),
                  between(a->p99, b->p99, share)},
         .energy_j = a->energy_j + (b->energy_j - a->energy_j) * share,
     };
@@ -189,8 +187,7 @@ static bool finish_cell(struct cell *c)
     return true;
 }
 
-enum cvg_status cvg_profile_finish(struct cvg_profile *p,
-                                   struct cvg_error *err)
+enum cvg_status cvg_profile_finish(struct cvg_profile *p, struct cvg_error *err)
 {
     size_t n = p->n_variants * p->n_devices * CVG_MAX_EXITS;
     for (size_t i = 0; i < n; i++) {

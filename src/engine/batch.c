@@ -45,8 +45,7 @@ static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
     e->action_ids[e->n_action_ids++] = s->request.id;
 }
 
-static cvg_time earliest_due(const struct cvg_engine *e,
-                             const struct batch *b)
+static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
 {
     cvg_time due = CVG_NEVER;
     for (uint32_t k = 0; k < b->n; k++) {
@@ -105,8 +104,7 @@ static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
         if (!answered) {
             cvg__requeue(e, slot);
         } else if (e->slots[slot].cancelled) {
-            cvg__end_unserved(e, slot, CVG_OUTCOME_CANCELLED,
-                              CVG_REASON_NONE);
+            cvg__end_unserved(e, slot, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
         } else {
             cvg__end_served(e, slot, energy_j / b->n);
         }
@@ -130,8 +128,8 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     e->n_running--;
     double energy_j = 0;
     if (answered) {
-        energy_j = cvg_profile_energy(e->profile, b->variant, b->first,
-                                      b->last, device, b->n);
+        energy_j = cvg_profile_energy(e->profile, b->variant, b->first, b->last,
+                                      device, b->n);
         stats->energy_j += energy_j;
         cvg__device_worked(e, device);
         if (order->done != NULL) {

@@ -92,8 +92,7 @@ static bool allocate(struct cvg_engine *e)
            e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
            e->choices.starts != NULL && e->actions != NULL &&
-           e->action_ids != NULL && e->ended != NULL &&
-           e->ended_table != NULL;
+           e->action_ids != NULL && e->ended != NULL && e->ended_table != NULL;
 }
 
 static bool allocate_part(size_t (*size_of)(const struct cvg_box *),
@@ -108,8 +107,7 @@ static bool allocate_parts(struct cvg_engine *e)
 {
     const struct cvg_policy *p = &e->policy;
     return allocate_part(p->order->state_size, e->box, &e->order_state) &&
-           allocate_part(p->batching->state_size, e->box,
-                         &e->batching_state) &&
+           allocate_part(p->batching->state_size, e->box, &e->batching_state) &&
            allocate_part(p->exits->state_size, e->box, &e->exits_state) &&
            allocate_part(p->allocation->state_size, e->box,
                          &e->allocation_state);
@@ -118,8 +116,7 @@ static bool allocate_parts(struct cvg_engine *e)
 static void link_slots(struct cvg_engine *e)
 {
     memset(e->id_table, 0xff, (e->id_mask + 1U) * sizeof *e->id_table);
-    memset(e->ended_table, 0xff,
-           (e->ended_mask + 1U) * sizeof *e->ended_table);
+    memset(e->ended_table, 0xff, (e->ended_mask + 1U) * sizeof *e->ended_table);
     for (uint32_t i = 0; i < e->n_slots; i++) {
         e->slots[i].next = i + 1 < e->n_slots ? i + 1 : NONE;
     }
@@ -197,8 +194,8 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     struct cvg_ledger_options ledger = {
         .box = o->box,
         .from = o->measure_from,
-        .until = o->measure_until > o->measure_from ? o->measure_until
-                                                    : CVG_NEVER,
+        .until =
+            o->measure_until > o->measure_from ? o->measure_until : CVG_NEVER,
         .largest_deadline = o->largest_deadline,
     };
     enum cvg_status status = cvg_ledger_create(&ledger, &e->ledger, err);

@@ -41,8 +41,7 @@ void cvg__remember(struct cvg_engine *e, const struct slot *s,
     e->ended_table[s->request.id & e->ended_mask] = place;
 }
 
-enum cvg_status cvg_engine_explain(const struct cvg_engine *e,
-                                   uint64_t request,
+enum cvg_status cvg_engine_explain(const struct cvg_engine *e, uint64_t request,
                                    struct cvg_explanation *out)
 {
     uint32_t slot = cvg__ids_find(e, request);

@@ -32,8 +32,8 @@ void cvg__set_bounds(struct cvg_engine *e, struct slot *s)
     r->min_accuracy = 0;
     bool own = (s->overrides >> CVG_SLO_ACCURACY & 1U) != 0;
     /* Who names a variant has chosen its accuracy. */
-    bool by_app = r->variant == CVG_ANY &&
-                  app->accuracy_over == CVG_ACCURACY_PER_REQUEST;
+    bool by_app =
+        r->variant == CVG_ANY && app->accuracy_over == CVG_ACCURACY_PER_REQUEST;
     if ((own || by_app) && asks(s, app, CVG_SLO_ACCURACY, &slo) &&
         (r->relaxed >> CVG_SLO_ACCURACY & 1U) == 0) {
         r->min_accuracy = slo.accuracy;
@@ -53,9 +53,8 @@ static cvg_span fastest_batch(const struct cvg_profile *p, uint32_t variant,
                               double max_energy_j)
 {
     uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
-    uint32_t max = min == 0 ? 0
-                            : cvg_profile_max_batch(p, variant, 0, exit,
-                                                    device);
+    uint32_t max =
+        min == 0 ? 0 : cvg_profile_max_batch(p, variant, 0, exit, device);
     cvg_span best = CVG_NEVER;
     for (uint32_t n = min; min > 0 && n <= max; n++) {
         double share = cvg_profile_energy(p, variant, 0, exit, device, n) / n;
@@ -86,8 +85,8 @@ static cvg_span fastest_of_variant(const struct cvg_engine *e,
             if (up_only && !cvg_view_up(&e->view, d)) {
                 continue;
             }
-            cvg_span time = fastest_batch(e->profile, variant, exit, d,
-                                          r->max_energy_j);
+            cvg_span time =
+                fastest_batch(e->profile, variant, exit, d, r->max_energy_j);
             best = time < best ? time : best;
         }
     }
@@ -104,8 +103,7 @@ cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
     if (r->variant != CVG_ANY) {
         return fastest_of_variant(e, r, r->variant, up_only);
     }
-    const struct cvg_family *family =
-        &e->box->families[e->apps[r->app].family];
+    const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
     cvg_span best = CVG_NEVER;
     for (size_t i = 0; i < family->n_variants; i++) {
         uint32_t variant = family->variants[i];
@@ -139,8 +137,7 @@ cvg_time cvg__drop_at(const struct cvg_engine *e, const struct slot *s)
 {
     const struct cvg_request *r = &s->request;
     cvg_span fastest = cvg__fastest(e, r, true);
-    bool late_is_fine = !e->policy.order->drops ||
-                        r->deadline == CVG_NEVER ||
+    bool late_is_fine = !e->policy.order->drops || r->deadline == CVG_NEVER ||
                         relaxed(s, CVG_SLO_DEADLINE);
     cvg_time at = CVG_NEVER;
     if (fastest == CVG_NEVER) {
@@ -171,8 +168,7 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s)
 static void scan_ways(const struct cvg_engine *e, const struct cvg_request *r,
                       struct cvg_nearest *best, bool *all_met)
 {
-    const struct cvg_family *family =
-        &e->box->families[e->apps[r->app].family];
+    const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
     cvg_span deadline =
         r->deadline == CVG_NEVER ? CVG_NEVER : r->deadline - r->arrival;
     for (size_t i = 0; i < family->n_variants; i++) {
@@ -186,11 +182,10 @@ static void scan_ways(const struct cvg_engine *e, const struct cvg_request *r,
                 uint32_t n = cvg_profile_min_batch(e->profile, v, 0, x, d);
                 uint32_t max = cvg_profile_max_batch(e->profile, v, 0, x, d);
                 for (; n > 0 && n <= max; n++) {
-                    cvg_span time = cvg_profile_time(e->profile, v, 0, x, d,
-                                                     n, CVG_MEAN);
-                    double energy = cvg_profile_energy(e->profile, v, 0, x, d,
-                                                       n) /
-                                    n;
+                    cvg_span time =
+                        cvg_profile_time(e->profile, v, 0, x, d, n, CVG_MEAN);
+                    double energy =
+                        cvg_profile_energy(e->profile, v, 0, x, d, n) / n;
                     bool accurate = accuracy >= r->min_accuracy - 1e-12;
                     bool frugal = energy <= r->max_energy_j;
                     bool fast = time <= deadline;

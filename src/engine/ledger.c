@@ -81,8 +81,8 @@ enum cvg_status cvg_ledger_create(const struct cvg_ledger_options *o,
     if (l == NULL) {
         return cvg_fail(err, CVG_NOMEM, "out of memory for the SLO windows");
     }
-    cvg_span longest = o->largest_deadline > 0 ? o->largest_deadline
-                                               : CVG_S(600);
+    cvg_span longest =
+        o->largest_deadline > 0 ? o->largest_deadline : CVG_S(600);
     l->box = o->box;
     l->from = o->from;
     l->until = o->until;
@@ -100,10 +100,9 @@ enum cvg_status cvg_ledger_create(const struct cvg_ledger_options *o,
     l->stats.lowest_accuracy_window = 2;
     l->apps = calloc(o->box->n_apps + 1, sizeof *l->apps);
     l->stats.apps = calloc(o->box->n_apps + 1, sizeof *l->stats.apps);
-    l->stats.devices =
-        calloc(o->box->n_devices + 1, sizeof *l->stats.devices);
-    bool ok = l->apps != NULL && l->stats.apps != NULL &&
-              l->stats.devices != NULL;
+    l->stats.devices = calloc(o->box->n_devices + 1, sizeof *l->stats.devices);
+    bool ok =
+        l->apps != NULL && l->stats.apps != NULL && l->stats.devices != NULL;
     for (size_t i = 0; ok && i < o->box->n_apps; i++) {
         ok = create_app(l, i);
     }
@@ -244,8 +243,8 @@ static void judge_ended(struct cvg_ledger *l, uint32_t a, cvg_time now)
     for (int64_t k = app->oldest; k <= app->newest; k++) {
         struct window *w = window_at(l, app, k);
         bool used = w->number == k && w->offered > 0;
-        if (used && (window_end(l, k) > now ||
-                     w->ended + w->cancelled < w->offered)) {
+        if (used &&
+            (window_end(l, k) > now || w->ended + w->cancelled < w->offered)) {
             continue; /* open, or some of its requests still live */
         }
         if (used) {
@@ -337,9 +336,9 @@ static uint32_t combination_of(const struct cvg_ledger *l,
     }
     bool per_request = app->accuracy_over == CVG_ACCURACY_PER_REQUEST;
     bool accurate = end->accuracy >= end->min_accuracy - 1e-12;
-    cvg_time counts_until = (end->deadline == CVG_NEVER ? window_end(l, number)
-                                                        : end->deadline) +
-                            CVG_S(1);
+    cvg_time counts_until =
+        (end->deadline == CVG_NEVER ? window_end(l, number) : end->deadline) +
+        CVG_S(1);
     bool counts = end->finished <= counts_until && (accurate || !per_request);
     uint32_t met = 0;
     met |= deadline_met(end) ? 1U << CVG_SLO_DEADLINE : 0;
@@ -423,8 +422,7 @@ static void count_straggler(struct cvg_ledger *l, const struct cvg_ending *end)
     const struct app_ledger *app = &l->apps[end->app];
     struct cvg_slo_counts *counts = &l->stats.apps[end->app].slo;
     uint32_t declared = app->slo.declared;
-    uint32_t met = combination_of(l, app, end,
-                                  window_number(l, end->arrival)) &
+    uint32_t met = combination_of(l, app, end, window_number(l, end->arrival)) &
                    declared & ~(1U << CVG_SLO_THROUGHPUT);
     if (app->accuracy_over == CVG_ACCURACY_PER_WINDOW) {
         met &= ~(1U << CVG_SLO_ACCURACY);
@@ -440,8 +438,8 @@ void cvg_ledger_end(struct cvg_ledger *l, const struct cvg_ending *end)
     if (end->arrival < l->from) {
         return;
     }
-    l->stats.until = end->finished > l->stats.until ? end->finished
-                                                    : l->stats.until;
+    l->stats.until =
+        end->finished > l->stats.until ? end->finished : l->stats.until;
     count_ending(l, end);
     struct app_ledger *app = &l->apps[end->app];
     int64_t number = window_number(l, end->arrival);

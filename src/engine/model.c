@@ -51,8 +51,8 @@ static void preset_caches(struct cvg_engine *e, uint32_t device,
                           uint32_t variant)
 {
     for (uint32_t u = 0; u < e->box->devices[device].units; u++) {
-        cvg_unit_cache_preset(
-            &e->unit_states[e->first_unit[device] + u].cache, variant);
+        cvg_unit_cache_preset(&e->unit_states[e->first_unit[device] + u].cache,
+                              variant);
     }
 }
 
@@ -109,8 +109,7 @@ void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant)
 }
 
 /* The idle variant that was used longest ago; CVG_ANY: none. */
-static uint32_t least_recently_used(const struct cvg_engine *e,
-                                    uint32_t device)
+static uint32_t least_recently_used(const struct cvg_engine *e, uint32_t device)
 {
     uint32_t best = CVG_ANY;
     for (uint32_t v = 0; v < e->box->n_variants; v++) {
@@ -213,8 +212,8 @@ void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
         if (!e->enabled[variant]) {
             cvg__unload(e, device, variant);
         }
-    } else if (event->type == CVG_EV_LOAD_FAILED &&
-               r->state != CVG_ABSENT && r->state != CVG_UNLOADING) {
+    } else if (event->type == CVG_EV_LOAD_FAILED && r->state != CVG_ABSENT &&
+               r->state != CVG_UNLOADING) {
         r->state = CVG_ABSENT;
         r->failed = true;
         vacate(e, device, variant);
@@ -252,8 +251,8 @@ static void go_down(struct cvg_engine *e, uint32_t device)
     d->quarantined_until = 0;
     for (uint32_t v = 0; v < e->box->n_variants; v++) {
         struct residency *r = cvg__residency(e, device, v);
-        r->asked = r->asked || r->state == CVG_RESIDENT ||
-                   r->state == CVG_LOADING;
+        r->asked =
+            r->asked || r->state == CVG_RESIDENT || r->state == CVG_LOADING;
         if (r->state != CVG_ABSENT) {
             vacate(e, device, v);
         }

@@ -19,8 +19,7 @@ bool cvg__before(const struct slot *a, const struct slot *b)
     if (a->level != b->level) {
         return a->level < b->level;
     }
-    return a->key != b->key ? a->key < b->key
-                            : a->request.id < b->request.id;
+    return a->key != b->key ? a->key < b->key : a->request.id < b->request.id;
 }
 
 /* Splits the tree at `root` into what goes before `s` and what goes after. */
@@ -118,7 +117,7 @@ void cvg__queue_remove(struct cvg_engine *e, uint32_t i)
     uint32_t *place = &q->root;
     while (*place != i) {
         place = cvg__before(&slots[*place], s) ? &slots[*place].right
-                                          : &slots[*place].left;
+                                               : &slots[*place].left;
     }
     *place = join(slots, s->left, s->right);
     if (s->prev != NONE) {

@@ -57,8 +57,7 @@ static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
                     .app = a->app,
                     .variant = a->variant,
                     .arrival = e->now,
-                    .expires =
-                        a->timeout > 0 ? e->now + a->timeout : CVG_NEVER,
+                    .expires = a->timeout > 0 ? e->now + a->timeout : CVG_NEVER,
                     .priority = a->priority},
         .overrides = a->overrides,
         .bounds = a->bounds,
@@ -148,10 +147,9 @@ void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
     cvg_ledger_end(e->ledger, &end);
     cvg__remember(e, s, outcome, reason, 0);
     if (outcome != CVG_OUTCOME_CANCELLED) {
-        bool retry = reason == CVG_REASON_QUEUE_FULL ||
-                     reason == CVG_REASON_DEADLINE ||
-                     reason == CVG_REASON_UNAVAILABLE ||
-                     reason == CVG_REASON_POLICY;
+        bool retry =
+            reason == CVG_REASON_QUEUE_FULL || reason == CVG_REASON_DEADLINE ||
+            reason == CVG_REASON_UNAVAILABLE || reason == CVG_REASON_POLICY;
         cvg__act(e, CVG_ACT_DROP)->drop = (struct cvg_drop){
             .request = s->request.id,
             .outcome = outcome,
@@ -188,8 +186,8 @@ void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j)
         .energy_j = energy_j,
         .queued = end.queued,
         .ran = e->now - s->started,
-        .deadline_met = s->request.deadline == CVG_NEVER ||
-                        e->now <= s->request.deadline,
+        .deadline_met =
+            s->request.deadline == CVG_NEVER || e->now <= s->request.deadline,
         .relaxed = s->request.relaxed,
     };
     give_slot(e, slot);
@@ -202,10 +200,10 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
     for (;;) {
         const struct cvg_request *r = &s->request;
         cvg_span fastest = cvg__fastest(e, r, false);
-        bool in_time = !e->policy.order->drops || r->deadline == CVG_NEVER ||
-                       (r->relaxed >> CVG_SLO_DEADLINE & 1U) != 0 ||
-                       (fastest != CVG_NEVER &&
-                        r->arrival + fastest <= r->deadline);
+        bool in_time =
+            !e->policy.order->drops || r->deadline == CVG_NEVER ||
+            (r->relaxed >> CVG_SLO_DEADLINE & 1U) != 0 ||
+            (fastest != CVG_NEVER && r->arrival + fastest <= r->deadline);
         if (fastest != CVG_NEVER && in_time) {
             return true;
         }

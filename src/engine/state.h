@@ -69,9 +69,9 @@ struct unit_state {
 /* What the engine keeps of a device. */
 struct device_state {
     bool up;
-    double known_slowdown; /* told from outside, 1: none */
-    double learned;        /* observed / profiled, an average */
-    uint32_t failures;     /* in a row */
+    double known_slowdown;      /* told from outside, 1: none */
+    double learned;             /* observed / profiled, an average */
+    uint32_t failures;          /* in a row */
     cvg_time quarantined_until; /* after failures; 0: not */
     cvg_span quarantine;        /* length of the last one */
     uint64_t memory_used;
@@ -139,7 +139,7 @@ struct cvg_engine {
      * heads of their queues. */
     bool settled;
 
-    struct cvg_app *apps; /* a copy of the box's: SLOs may change */
+    struct cvg_app *apps;    /* a copy of the box's: SLOs may change */
     struct fastest *fastest; /* [app] */
     bool *enabled;           /* [variant] */
     uint32_t max_batch;

@@ -21,8 +21,8 @@ cvg_span cvg__run_time(const struct cvg_engine *e, uint32_t variant,
                        uint32_t first, uint32_t last, uint32_t device,
                        uint32_t n, enum cvg_quantile quantile)
 {
-    cvg_span time = cvg_profile_time(e->profile, variant, first, last, device,
-                                     n, quantile);
+    cvg_span time =
+        cvg_profile_time(e->profile, variant, first, last, device, n, quantile);
     return (cvg_span)((double)time * cvg__slowdown(e, device));
 }
 

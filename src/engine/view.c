@@ -213,8 +213,8 @@ bool cvg_choose_request(struct cvg_choices *c, int batch,
     struct batch *b = chosen_batch(c, batch);
     uint32_t slot = (uint32_t)((const struct slot *)request - e->slots);
     assert(e->slots[slot].state == SLOT_WAITING && !e->slots[slot].taken);
-    if (b->n >= cvg_profile_max_batch(e->profile, b->variant, b->first,
-                                      b->last, e->units[b->unit].device)) {
+    if (b->n >= cvg_profile_max_batch(e->profile, b->variant, b->first, b->last,
+                                      e->units[b->unit].device)) {
         return false;
     }
     e->slots[slot].taken = true;
@@ -271,8 +271,7 @@ bool cvg_choose_load(struct cvg_choices *c, uint32_t device, uint32_t variant)
     return choose_model(c, device, variant, true);
 }
 
-bool cvg_choose_unload(struct cvg_choices *c, uint32_t device,
-                       uint32_t variant)
+bool cvg_choose_unload(struct cvg_choices *c, uint32_t device, uint32_t variant)
 {
     return choose_model(c, device, variant, false);
 }

@@ -19,5 +19,5 @@ static void want_all(void *state, const struct cvg_view *view, uint32_t *want)
     }
 }
 
-const struct cvg_allocation_ops cvg_allocation_none = {
-    .name = "none", .residency = want_all};
+const struct cvg_allocation_ops cvg_allocation_none = {.name = "none",
+                                                       .residency = want_all};

@@ -17,5 +17,4 @@ static uint32_t one(void *state, const struct cvg_view *view,
     return 1;
 }
 
-const struct cvg_batching_ops cvg_batching_none = {.name = "none",
-                                                   .size = one};
+const struct cvg_batching_ops cvg_batching_none = {.name = "none", .size = one};

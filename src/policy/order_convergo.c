@@ -14,12 +14,11 @@
  * AI Accelerators on Edge Devices", IEEE EDGE 2025, whose abstract names the
  * three steps; the rest is ours. */
 #include "policy/parts.h"
+#include "policy/ways.h"
 
 #include <math.h>
 #include <string.h>
 
-#define MAX_WAYS 64U       /* of one app, all devices */
-#define WAYS_PER_DEVICE 6U /* the cheapest ones */
 #define SCAN 12U           /* requests looked at beyond the head of a queue */
 #define SAFETY CVG_US(300) /* between a predicted finish and a deadline */
 
@@ -34,22 +33,9 @@
 /* How fast a device's utilisation is forgotten. */
 #define MEMORY_NS 5e8
 
-struct way {
-    uint32_t device, variant, exit;
-    uint32_t min, max; /* batch sizes that keep the energy bound */
-    double each_ns;    /* time per request at the largest batch in time */
-};
-
-struct app_ways {
-    struct cvg_slo slo; /* for which the ways were worked out */
-    uint32_t n;
-    struct way ways[MAX_WAYS];           /* by device, the cheapest first */
-    uint8_t from[CVG_MAX_DEVICES + 1];   /* those of device d: from[d] on */
-};
-
 struct device_price {
-    double busy;      /* utilisation, an exponential average */
-    cvg_time seen;    /* when it was last brought up to date */
+    double busy;   /* utilisation, an exponential average */
+    cvg_time seen; /* when it was last brought up to date */
 };
 
 struct state {
@@ -58,13 +44,13 @@ struct state {
      * none was. The view shows units as they were before. */
     cvg_time begun[CVG_MAX_UNITS];
     bool second_pass;
-    struct app_ways apps[]; /* [n_apps] */
+    struct cvg__ways apps[]; /* [n_apps] */
 };
 
 struct candidate { /* a batch that could be begun on a unit now */
     const struct cvg_unit *unit;
     uint32_t app;
-    struct way way;
+    struct cvg__way way;
     const struct cvg_request *first;
     uint32_t n;
     cvg_span time;    /* of the unit: switch and service */
@@ -118,155 +104,18 @@ static double going_rate(const struct state *s, const struct cvg_view *view,
     return price(s, device) * cvg_view_slowdown(view, device);
 }
 
-/* --- ways ----------------------------------------------------------------------- */
-
-static uint32_t smallest_frugal(const struct cvg_profile *p, uint32_t variant,
-                                uint32_t exit, uint32_t device, uint32_t min,
-                                uint32_t max, double max_energy_j)
-{
-    for (uint32_t n = min; n <= max; n++) {
-        if (cvg_profile_energy(p, variant, 0, exit, device, n) <=
-            max_energy_j * n * (1 + 1e-12)) {
-            return n;
-        }
-    }
-    return 0;
-}
-
-/* The way of a request to run on a device by that variant and exit. False:
- * some bound rules it out. */
-static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
-                     uint32_t device, uint32_t variant, uint32_t exit,
-                     struct way *way)
-{
-    const struct cvg_profile *p = view->profile;
-    uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
-    uint32_t max = cvg_profile_max_batch(p, variant, 0, exit, device);
-    if (min == 0 || view->box->variants[variant].accuracy[exit] <
-                        r->min_accuracy - 1e-12) {
-        return false;
-    }
-    min = smallest_frugal(p, variant, exit, device, min, max,
-                          r->max_energy_j);
-    cvg_span budget = cvg_request_due(r) == CVG_NEVER
-                          ? CVG_NEVER
-                          : r->deadline - r->arrival;
-    if (min == 0 || cvg_profile_time(p, variant, 0, exit, device, min,
-                                     CVG_MEAN) > budget) {
-        return false;
-    }
-    while (max > min && cvg_profile_time(p, variant, 0, exit, device, max,
-                                         CVG_P95) > budget) {
-        max--;
-    }
-    *way = (struct way){
-        .device = device,
-        .variant = variant,
-        .exit = exit,
-        .min = min,
-        .max = max,
-        .each_ns = (double)cvg_profile_time(p, variant, 0, exit, device, max,
-                                            CVG_MEAN) /
-                   max,
-    };
-    return true;
-}
-
-/* Better: less time per request; where nothing asks for accuracy, the more
- * accurate one. */
-static bool better_way(const struct cvg_view *view, const struct way *a,
-                       const struct way *b, bool accuracy_matters)
-{
-    if (!accuracy_matters) {
-        double x = view->box->variants[a->variant].accuracy[a->exit];
-        double y = view->box->variants[b->variant].accuracy[b->exit];
-        if (x != y) {
-            return x > y;
-        }
-    }
-    return a->each_ns < b->each_ns;
-}
-
-static void keep_way(const struct cvg_view *view, struct app_ways *ways,
-                     uint32_t from, const struct way *way, bool accuracy)
-{
-    uint32_t k = ways->n;
-    while (k > from &&
-           better_way(view, way, &ways->ways[k - 1], accuracy)) {
-        k--;
-    }
-    if (k - from >= WAYS_PER_DEVICE || k >= MAX_WAYS) {
-        return;
-    }
-    if (ways->n - from < WAYS_PER_DEVICE && ways->n < MAX_WAYS) {
-        ways->n++;
-    }
-    for (uint32_t i = ways->n - 1; i > k; i--) {
-        ways->ways[i] = ways->ways[i - 1];
-    }
-    ways->ways[k] = *way;
-}
-
-/* All ways of a request, by device, the cheapest first. */
-static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
-                      struct app_ways *ways)
-{
-    const struct cvg_family *family =
-        &view->box->families[view->apps[r->app].family];
-    bool accuracy = cvg_slo_has(&view->apps[r->app].slo, CVG_SLO_ACCURACY);
-    ways->n = 0;
-    for (uint32_t d = 0; d < view->box->n_devices; d++) {
-        uint32_t from = ways->n;
-        ways->from[d] = (uint8_t)from;
-        for (size_t i = 0; i < family->n_variants; i++) {
-            uint32_t v = family->variants[i];
-            if (r->variant != CVG_ANY && r->variant != v) {
-                continue;
-            }
-            for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
-                struct way way;
-                if (make_way(view, r, d, v, x, &way)) {
-                    keep_way(view, ways, from, &way, accuracy);
-                }
-            }
-        }
-    }
-    ways->from[view->box->n_devices] = (uint8_t)ways->n;
-}
-
-/* The ways of a request: those of its app, or its own if it has bounds of its
- * own (worked out into `own`). */
-static const struct app_ways *ways_of(struct state *s,
-                                      const struct cvg_view *view,
-                                      const struct cvg_request *r,
-                                      struct app_ways *own)
-{
-    if (r->plain == 0) {
-        find_ways(view, r, own);
-        return own;
-    }
-    struct app_ways *ways = &s->apps[r->app];
-    if (memcmp(&ways->slo, &view->apps[r->app].slo, sizeof ways->slo) != 0 ||
-        ways->n == 0) {
-        ways->slo = view->apps[r->app].slo;
-        find_ways(view, r, ways);
-    }
-    return ways;
-}
-
 /* --- what could be begun on a unit ------------------------------------------------ */
 
 /* Cost of a unit's time per request when `n` go together, ns x price. A switch
  * is paid twice: what it puts out will be wanted again. */
 static double cost_each(const struct state *s, const struct cvg_view *view,
-                        const struct cvg_unit *unit, const struct way *way,
+                        const struct cvg_unit *unit, const struct cvg__way *way,
                         uint32_t n, cvg_span *time)
 {
     double slowdown = cvg_view_slowdown(view, unit->device);
     cvg_span change = cvg_view_switch(view, unit, way->variant);
-    cvg_span service =
-        cvg_profile_time(view->profile, way->variant, 0, way->exit,
-                         unit->device, n, CVG_MEAN);
+    cvg_span service = cvg_profile_time(view->profile, way->variant, 0,
+                                        way->exit, unit->device, n, CVG_MEAN);
     *time = (cvg_span)((double)(service + change) * slowdown);
     return price(s, unit->device) *
            ((double)(service + 2 * change) * slowdown) / n;
@@ -295,14 +144,14 @@ static bool harms(const struct cvg_view *view, const struct cvg_unit *unit,
  * none. */
 static uint32_t largest_in_time(const struct cvg_view *view,
                                 const struct cvg_unit *unit,
-                                const struct way *way, uint32_t min,
+                                const struct cvg__way *way, uint32_t min,
                                 uint32_t waiting, cvg_time due,
                                 cvg_time *finish)
 {
     uint32_t n = way->max < waiting ? way->max : waiting;
     for (; n >= min && n > 0; n--) {
-        *finish = cvg_view_finish(view, unit, way->variant, 0, way->exit, n,
-                                  CVG_P95);
+        *finish =
+            cvg_view_finish(view, unit, way->variant, 0, way->exit, n, CVG_P95);
         if (due == CVG_NEVER || *finish + SAFETY <= due) {
             return n;
         }
@@ -310,11 +159,10 @@ static uint32_t largest_in_time(const struct cvg_view *view,
     return 0;
 }
 
-static bool usable(const struct cvg_view *view, const struct way *way)
+static bool usable(const struct cvg_view *view, const struct cvg__way *way)
 {
     return cvg_view_enabled(view, way->variant) &&
-           cvg_view_residency(view, way->device, way->variant) ==
-               CVG_RESIDENT;
+           cvg_view_residency(view, way->device, way->variant) == CVG_RESIDENT;
 }
 
 /* A request without deadline that was passed over for long enough. */
@@ -326,7 +174,8 @@ static bool overdue(const struct cvg_view *view, const struct cvg_request *r)
 
 /* The smallest batch to begin. A request that must go does so even where only
  * a larger batch would keep its energy bound. */
-static uint32_t smallest(const struct cvg_view *view, const struct way *way,
+static uint32_t smallest(const struct cvg_view *view,
+                         const struct cvg__way *way,
                          const struct cvg_request *first)
 {
     return overdue(view, first)
@@ -340,14 +189,14 @@ static uint32_t smallest(const struct cvg_view *view, const struct way *way,
 static bool best_on_unit(struct state *s, const struct cvg_view *view,
                          const struct cvg_unit *unit,
                          const struct cvg_request *first, uint32_t waiting,
-                         const struct app_ways *ways, struct candidate *best)
+                         const struct cvg__ways *ways, struct candidate *best)
 {
     bool found = false;
     cvg_time due = cvg_request_due(first);
     double rate = going_rate(s, view, unit->device);
     for (uint32_t i = ways->from[unit->device];
          i < ways->from[unit->device + 1]; i++) {
-        const struct way *way = &ways->ways[i];
+        const struct cvg__way *way = &ways->ways[i];
         cvg_time finish;
         /* At its best it costs each_ns. */
         if ((found && rate * way->each_ns >= best->cost) ||
@@ -374,7 +223,7 @@ static bool best_on_unit(struct state *s, const struct cvg_view *view,
             .n = n,
             .time = time,
             .finish = finish,
-            .slack = due != CVG_NEVER           ? due - finish
+            .slack = due != CVG_NEVER       ? due - finish
                      : overdue(view, first) ? 0
                                             : CVG_NEVER,
             .cost = cost,
@@ -398,7 +247,7 @@ static cvg_span wait_for(const struct state *s, const struct cvg_view *view,
  * it? What else waits for it is not known; twice the time leaves room for one
  * more batch. An idle unit is not waited for once it has had its turn. */
 static bool better_on(struct state *s, const struct cvg_view *view,
-                      const struct candidate *c, const struct way *way,
+                      const struct candidate *c, const struct cvg__way *way,
                       const struct cvg_unit *unit)
 {
     cvg_time due = cvg_request_due(c->first);
@@ -410,15 +259,15 @@ static bool better_on(struct state *s, const struct cvg_view *view,
     if (cost > WORTH_WAITING * c->cost || (idle && s->second_pass)) {
         return false;
     }
-    cvg_time finish = view->now + wait_for(s, view, unit) +
-                      (idle ? time : 2 * time) + SAFETY;
+    cvg_time finish =
+        view->now + wait_for(s, view, unit) + (idle ? time : 2 * time) + SAFETY;
     return due == CVG_NEVER || finish <= due;
 }
 
 /* Is there another device worth waiting for? */
 static bool better_elsewhere(struct state *s, const struct cvg_view *view,
                              const struct candidate *c,
-                             const struct app_ways *ways)
+                             const struct cvg__ways *ways)
 {
     for (uint32_t u = 0; u < view->n_units; u++) {
         const struct cvg_unit *unit = &view->units[u];
@@ -429,7 +278,7 @@ static bool better_elsewhere(struct state *s, const struct cvg_view *view,
         double rate = going_rate(s, view, unit->device);
         for (uint32_t i = ways->from[unit->device];
              i < ways->from[unit->device + 1]; i++) {
-            const struct way *way = &ways->ways[i];
+            const struct cvg__way *way = &ways->ways[i];
             /* At its best it costs each_ns: mostly that is too much. */
             if (rate * way->each_ns <= WORTH_WAITING * c->cost &&
                 usable(view, way) && better_on(s, view, c, way, unit)) {
@@ -441,13 +290,13 @@ static bool better_elsewhere(struct state *s, const struct cvg_view *view,
 }
 
 /* A second batch on a shared unit, or one queued inside a device, only takes
- * time from the first: it is begun only if it cannot wait until that is done. */
+ * time from the first: it is begun only if it cannot wait until that is done.
+ */
 static bool can_wait(const struct candidate *c)
 {
     cvg_time due = cvg_request_due(c->first);
     return c->unit->n_held > 0 &&
-           (due == CVG_NEVER ||
-            c->unit->free_at + 2 * c->time + SAFETY <= due);
+           (due == CVG_NEVER || c->unit->free_at + 2 * c->time + SAFETY <= due);
 }
 
 /* --- which app first ---------------------------------------------------------------- */
@@ -496,8 +345,9 @@ static bool candidate_of(struct state *s, const struct cvg_view *view,
     uint32_t waiting = cvg_view_waiting(view, app);
     for (uint32_t k = 0; r != NULL && k < SCAN;
          k++, r = cvg_view_next(view, r)) {
-        struct app_ways own;
-        const struct app_ways *ways = ways_of(s, view, r, &own);
+        struct cvg__ways own;
+        const struct cvg__ways *ways =
+            cvg__ways_of(&s->apps[r->app], view, r, &own);
         if (!best_on_unit(s, view, unit, r, waiting - k, ways, c)) {
             continue;
         }
@@ -529,9 +379,8 @@ static bool belongs(const struct cvg_view *view, const struct candidate *c,
 }
 
 /* Fills the batch with requests of the app that are served well by it. */
-static uint32_t gather(const struct cvg_view *view,
-                       struct cvg_choices *choices, int batch,
-                       const struct candidate *c)
+static uint32_t gather(const struct cvg_view *view, struct cvg_choices *choices,
+                       int batch, const struct candidate *c)
 {
     uint32_t n = 0;
     uint32_t looked = 0;
@@ -570,15 +419,16 @@ static void load_for(struct state *s, const struct cvg_view *view,
                      struct cvg_choices *choices, uint32_t app)
 {
     const struct cvg_request *r = cvg_view_first(view, app);
-    struct app_ways own;
+    struct cvg__ways own;
     if (r == NULL) {
         return;
     }
-    const struct app_ways *ways = ways_of(s, view, r, &own);
-    const struct way *best = NULL;
+    const struct cvg__ways *ways =
+        cvg__ways_of(&s->apps[r->app], view, r, &own);
+    const struct cvg__way *best = NULL;
     double best_time = INFINITY;
     for (uint32_t i = 0; i < ways->n; i++) {
-        const struct way *way = &ways->ways[i];
+        const struct cvg__way *way = &ways->ways[i];
         enum cvg_residency held =
             cvg_view_residency(view, way->device, way->variant);
         if (!cvg_view_up(view, way->device) ||
@@ -588,9 +438,9 @@ static void load_for(struct state *s, const struct cvg_view *view,
         if (held != CVG_ABSENT) {
             return; /* it is there, or on its way */
         }
-        double time = (double)cvg_profile_load(view->profile, way->variant,
-                                               way->device) +
-                      way->each_ns;
+        double time =
+            (double)cvg_profile_load(view->profile, way->variant, way->device) +
+            way->each_ns;
         if (time < best_time) {
             best_time = time;
             best = way;
@@ -605,7 +455,7 @@ static void load_for(struct state *s, const struct cvg_view *view,
 
 static size_t state_size(const struct cvg_box *box)
 {
-    return sizeof(struct state) + box->n_apps * sizeof(struct app_ways);
+    return sizeof(struct state) + box->n_apps * sizeof(struct cvg__ways);
 }
 
 static int64_t key(void *state, const struct cvg_view *view,
@@ -614,14 +464,12 @@ static int64_t key(void *state, const struct cvg_view *view,
     (void)state;
     (void)view;
     /* Without deadline: after all others, by arrival. */
-    return request->deadline == CVG_NEVER
-               ? INT64_MAX / 4 + request->arrival / 4
-               : request->deadline;
+    return request->deadline == CVG_NEVER ? INT64_MAX / 4 + request->arrival / 4
+                                          : request->deadline;
 }
 
 static bool serve_unit(struct state *s, const struct cvg_view *view,
-                       struct cvg_choices *choices,
-                       const struct cvg_unit *unit)
+                       struct cvg_choices *choices, const struct cvg_unit *unit)
 {
     struct candidate best = {0};
     bool found = false;

@@ -26,11 +26,10 @@ static bool more_accurate(const struct cvg_view *view,
                                       : a->finish < b->finish;
 }
 
-const struct cvg_order_ops cvg_order_accuracy_first = {
-    .name = "accuracy-first",
-    .drops = true,
-    .key = edf_key,
-    .prefer = more_accurate};
+const struct cvg_order_ops cvg_order_accuracy_first = {.name = "accuracy-first",
+                                                       .drops = true,
+                                                       .key = edf_key,
+                                                       .prefer = more_accurate};
 
 /* The variant that takes the least device time for a request. */
 static bool faster(const struct cvg_view *view,
@@ -44,8 +43,8 @@ static bool faster(const struct cvg_view *view,
     return each_a != each_b ? each_a < each_b : a->finish < b->finish;
 }
 
-const struct cvg_order_ops cvg_order_throughput_first = {
-    .name = "throughput-first",
-    .drops = true,
-    .key = edf_key,
-    .prefer = faster};
+const struct cvg_order_ops cvg_order_throughput_first = {.name =
+                                                             "throughput-first",
+                                                         .drops = true,
+                                                         .key = edf_key,
+                                                         .prefer = faster};

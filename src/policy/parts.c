@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stddef.h>
 
-struct plan { /* of one unit */
+struct plan {        /* of one unit */
     uint32_t room;   /* batches that can still be begun now */
     uint32_t queued; /* batches it holds or is to get */
     int batch;       /* handle of the batch being formed; negative: a later one,
@@ -45,8 +45,7 @@ static cvg_span service(const struct scheduling *s, uint32_t device,
 static bool can_join(const struct plan *p, uint32_t variant, uint32_t last,
                      uint32_t max)
 {
-    return p->forming && p->variant == variant && p->last == last &&
-           p->n < max;
+    return p->forming && p->variant == variant && p->last == last && p->n < max;
 }
 
 /* When it would be done in a batch of its own after all that is planned. */
@@ -56,18 +55,15 @@ static cvg_time finish_alone(const struct scheduling *s,
 {
     const struct plan *p = &s->plans[unit->index];
     if (!p->forming) {
-        return cvg_view_finish(s->view, unit, variant, 0, last, min,
-                               CVG_MEAN);
+        return cvg_view_finish(s->view, unit, variant, 0, last, min, CVG_MEAN);
     }
-    cvg_span change = p->variant == variant
-                          ? 0
-                          : cvg_view_switch(s->view, unit, variant);
+    cvg_span change =
+        p->variant == variant ? 0 : cvg_view_switch(s->view, unit, variant);
     return p->ends + change + service(s, unit->device, variant, last, min);
 }
 
-static bool is_better(const struct scheduling *s,
-                      const struct cvg_request *r, const struct cvg_way *a,
-                      const struct cvg_way *b)
+static bool is_better(const struct scheduling *s, const struct cvg_request *r,
+                      const struct cvg_way *a, const struct cvg_way *b)
 {
     if (b->finish == CVG_NEVER) {
         return true;
@@ -89,8 +85,7 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     const struct cvg_profile *profile = s->view->profile;
     const struct plan *p = &s->plans[unit->index];
     uint32_t device = unit->device;
-    uint32_t last =
-        s->policy->exits->last(s->exits_state, s->view, r, variant);
+    uint32_t last = s->policy->exits->last(s->exits_state, s->view, r, variant);
     uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
     uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
     double accuracy = s->view->box->variants[variant].accuracy[last];
@@ -111,9 +106,9 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
         bool harms = way.finish > p->due && p->ends <= p->due;
         if (!harms && (way.finish <= due || !s->policy->order->drops)) {
             way.service = service(s, device, variant, last, way.n);
-            way.energy_j = cvg_profile_energy(profile, variant, 0, last,
-                                              device, way.n) /
-                           way.n;
+            way.energy_j =
+                cvg_profile_energy(profile, variant, 0, last, device, way.n) /
+                way.n;
             if (is_better(s, r, &way, best)) {
                 *best = way;
             }
@@ -183,8 +178,8 @@ static void begin_batch(struct scheduling *s, const struct cvg_request *r,
     if (p->room > 0) {
         p->room--;
         s->room--;
-        p->batch = cvg_choose_start(s->choices, way->unit, way->variant, 0,
-                                    way->exit);
+        p->batch =
+            cvg_choose_start(s->choices, way->unit, way->variant, 0, way->exit);
     }
     if (p->batch >= 0) {
         cvg_choose_request(s->choices, p->batch, r);
@@ -255,8 +250,8 @@ static void schedule(struct scheduling *s, const struct cvg_request *r)
         return; /* others go first now; there may be a place later */
     }
     const struct plan *p = &s->plans[way.unit];
-    bool joins = can_join(p, way.variant, way.exit, CVG_MAX_BATCH) &&
-                 way.n == p->n + 1;
+    bool joins =
+        can_join(p, way.variant, way.exit, CVG_MAX_BATCH) && way.n == p->n + 1;
     if (joins) {
         join_batch(s, r, &way);
     } else {
@@ -277,8 +272,7 @@ static const struct cvg_request *take_first(const struct cvg_view *view,
     uint32_t best = CVG_ANY;
     for (uint32_t a = 0; a < c->n; a++) {
         if (c->at[a] != NULL &&
-            (best == CVG_ANY ||
-             cvg_view_before(view, c->at[a], c->at[best]))) {
+            (best == CVG_ANY || cvg_view_before(view, c->at[a], c->at[best]))) {
             best = a;
         }
     }
@@ -298,10 +292,9 @@ static uint32_t horizon(const struct scheduling *s)
     const struct cvg_box *box = s->view->box;
     for (uint32_t u = 0; u < s->view->n_units; u++) {
         uint32_t largest = 0;
-        for (uint32_t v = 0; s->plans[u].room > 0 && v < box->n_variants;
-             v++) {
-            uint32_t max = cvg_profile_max_batch(
-                s->view->profile, v, 0, 0, s->view->units[u].device);
+        for (uint32_t v = 0; s->plans[u].room > 0 && v < box->n_variants; v++) {
+            uint32_t max = cvg_profile_max_batch(s->view->profile, v, 0, 0,
+                                                 s->view->units[u].device);
             largest = max > largest ? max : largest;
         }
         n += largest * s->plans[u].room;
@@ -320,9 +313,8 @@ static void apply_batching(struct scheduling *s, void *batching_state)
         uint32_t max = cvg_profile_max_batch(s->view->profile, p->variant, 0,
                                              p->last, unit->device);
         cvg_time until = CVG_NEVER;
-        uint32_t n = s->policy->batching->size(batching_state, s->view, unit,
-                                               p->variant, p->n, p->n, max,
-                                               &until);
+        uint32_t n = s->policy->batching->size(
+            batching_state, s->view, unit, p->variant, p->n, p->n, max, &until);
         if (n < p->n) {
             cvg_choose_trim(s->choices, p->batch, n);
         }
@@ -348,8 +340,8 @@ void cvg__compose(const struct cvg_policy *policy, void *order_state,
         uint32_t in_flight = view->box->devices[unit->device].in_flight;
         uint32_t room =
             cvg_view_free(view, unit) ? in_flight - unit->n_held : 0;
-        s.plans[u] = (struct plan){
-            .room = room, .queued = unit->n_held, .batch = -1};
+        s.plans[u] =
+            (struct plan){.room = room, .queued = unit->n_held, .batch = -1};
         s.room += room;
     }
     struct cursors cursors = {.n = view->n_apps};

@@ -13,9 +13,9 @@ static const struct cvg_allocation_ops *const allocations[] = {
     &cvg_allocation_none,
 };
 static const struct cvg_order_ops *const orders[] = {
-    &cvg_order_fifo,        &cvg_order_edf,
+    &cvg_order_fifo,           &cvg_order_edf,
     &cvg_order_accuracy_first, &cvg_order_throughput_first,
-    &cvg_order_least_slack, &cvg_order_slo_mael,
+    &cvg_order_least_slack,    &cvg_order_slo_mael,
     &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
@@ -66,8 +66,8 @@ static const void *find_part(const void *const *table, size_t n,
     }
     const char *near = cvg_nearest_name(name, names, n);
     cvg_fail(err, CVG_CONFIG, "unknown %s '%.60s'%s%s%s", what, name,
-             near != NULL ? "; did you mean '" : "",
-             near != NULL ? near : "", near != NULL ? "'?" : "");
+             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+             near != NULL ? "'?" : "");
     return NULL;
 }
 
@@ -76,8 +76,8 @@ static enum cvg_status set_part(struct cvg_policy *p, const char *part,
 {
     const void *found = NULL;
     if (strcmp(part, "allocation") == 0) {
-        found = find_part((const void *const *)allocations,
-                          COUNT(allocations), "allocation", name, err);
+        found = find_part((const void *const *)allocations, COUNT(allocations),
+                          "allocation", name, err);
         p->allocation = found != NULL ? found : p->allocation;
     } else if (strcmp(part, "order") == 0) {
         found = find_part((const void *const *)orders, COUNT(orders), "order",
@@ -95,9 +95,10 @@ static enum cvg_status set_part(struct cvg_policy *p, const char *part,
         static const char *const parts[] = {"allocation", "order", "batching",
                                             "exits"};
         const char *near = cvg_nearest_name(part, parts, 4);
-        return cvg_fail(err, CVG_CONFIG,
-                        "unknown policy part '%.60s'; %s%s%s", part,
-                        near != NULL ? "did you mean '" : "parts are "
+        return cvg_fail(err, CVG_CONFIG, "unknown policy part '%.60s'; %s%s%s",
+                        part,
+                        near != NULL ? "did you mean '"
+                                     : "parts are "
                                        "allocation, order, batching and exits",
                         near != NULL ? near : "", near != NULL ? "'?" : "");
     }
@@ -131,8 +132,7 @@ static enum cvg_status find_policy(const char *name, struct cvg_policy *out,
 
 enum cvg_status cvg_policy_parse(const char *text,
                                  const struct cvg_policy *base,
-                                 struct cvg_policy *out,
-                                 struct cvg_error *err)
+                                 struct cvg_policy *out, struct cvg_error *err)
 {
     if (strchr(text, '=') == NULL) {
         return find_policy(text, out, err);

@@ -38,8 +38,7 @@ struct cvg_sim {
 
 /* --- create ------------------------------------------------------------------- */
 
-static enum cvg_status create_models(struct cvg_sim *sim,
-                                     struct cvg_error *err)
+static enum cvg_status create_models(struct cvg_sim *sim, struct cvg_error *err)
 {
     uint32_t unit = 0;
     for (uint32_t d = 0; d < sim->box->n_devices; d++) {
@@ -232,10 +231,10 @@ static void act(struct cvg_sim *sim, const struct cvg_actions *actions)
                                                   : CVG_EV_UNLOADED};
             done.model_on.device = a->model_on.device;
             done.model_on.variant = a->model_on.variant;
-            cvg_span time = load ? cvg_device_model_load_time(
-                                       sim->models[a->model_on.device],
-                                       a->model_on.variant)
-                                 : 0;
+            cvg_span time =
+                load ? cvg_device_model_load_time(
+                           sim->models[a->model_on.device], a->model_on.variant)
+                     : 0;
             add_pending(sim, sim->now + time, &done);
         }
     }
@@ -245,8 +244,7 @@ static void act(struct cvg_sim *sim, const struct cvg_actions *actions)
 static void step(struct cvg_sim *sim, struct cvg_event *event)
 {
     struct cvg_actions actions;
-    uint32_t every =
-        sim->options.time_every > 0 ? sim->options.time_every : 16;
+    uint32_t every = sim->options.time_every > 0 ? sim->options.time_every : 16;
     bool timed = sim->options.clock != NULL && sim->steps % every == 0;
     int64_t before = timed ? sim->options.clock() : 0;
     event->at = sim->now;

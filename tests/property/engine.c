@@ -64,13 +64,12 @@ static void random_profile(struct world *w, struct cvg_rng *rng)
                 continue;
             }
             double ms = 1 + below(rng, 20);
-            world_profile(w, w->box->variants[v].name,
-                          w->box->devices[d].name, 1, ms, ms);
+            world_profile(w, w->box->variants[v].name, w->box->devices[d].name,
+                          1, ms, ms);
             if (below(rng, 2) == 0) {
                 double gain = 1 + cvg_rng_uniform(rng) * 3;
                 world_profile(w, w->box->variants[v].name,
-                              w->box->devices[d].name, 4, ms * gain,
-                              ms * gain);
+                              w->box->devices[d].name, 4, ms * gain, ms * gain);
             }
             if (below(rng, 3) == 0) {
                 cvg_profile_set_load(w->box->profile, (uint32_t)v, (uint32_t)d,
@@ -87,9 +86,8 @@ static void random_app(struct cvg_app *a, struct cvg_rng *rng)
     }
     if (below(rng, 2) == 0) {
         world_slo_accuracy(a, 0.5 + 0.4 * cvg_rng_uniform(rng));
-        a->accuracy_over =
-            below(rng, 3) == 0 ? CVG_ACCURACY_PER_WINDOW
-                               : CVG_ACCURACY_PER_REQUEST;
+        a->accuracy_over = below(rng, 3) == 0 ? CVG_ACCURACY_PER_WINDOW
+                                              : CVG_ACCURACY_PER_REQUEST;
     }
     if (below(rng, 3) == 0) {
         world_slo_throughput(a, 1 + below(rng, 100));
@@ -128,10 +126,10 @@ static void random_box(struct world *w, struct cvg_rng *rng)
 #define LAW(holds, ...)                                                        \
     do {                                                                       \
         if (!(holds)) {                                                        \
-            print_message("seed %llu, policy %s: ",                            \
-                          (unsigned long long)((struct audit *)w->context)     \
-                              ->seed,                                          \
-                          w->policy.order->name);                              \
+            print_message(                                                     \
+                "seed %llu, policy %s: ",                                      \
+                (unsigned long long)((struct audit *)w->context)->seed,        \
+                w->policy.order->name);                                        \
             print_message(__VA_ARGS__);                                        \
             print_message("\n");                                               \
             fail();                                                            \
@@ -142,9 +140,9 @@ static void audit_start(struct world *w, struct audit *a, cvg_time now,
                         const struct cvg_start *s)
 {
     const struct cvg_device *d = &w->box->devices[s->device];
-    cvg_span time = cvg_profile_time(w->box->profile, s->variant, s->first,
-                                     s->last, s->device, s->n_requests,
-                                     CVG_MEAN);
+    cvg_span time =
+        cvg_profile_time(w->box->profile, s->variant, s->first, s->last,
+                         s->device, s->n_requests, CVG_MEAN);
     LAW(a->held[s->unit] < d->in_flight, "unit %u holds too much", s->unit);
     LAW(!a->down[s->device], "device %u is down", s->device);
     LAW(s->n_requests >= 1, "empty batch");
@@ -196,8 +194,8 @@ static bool could_be_met(const struct world *w, const struct audit *a,
                     !cvg_engine_resident(cvg_sim_engine(w->sim), d, v)) {
                     continue;
                 }
-                cvg_time begin = a->free_at[unit] > now ? a->free_at[unit]
-                                                        : now;
+                cvg_time begin =
+                    a->free_at[unit] > now ? a->free_at[unit] : now;
                 if (begin + cvg_profile_time(box->profile, v, 0, 0, d, 1,
                                              CVG_MEAN) <=
                     r->deadline) {
@@ -249,9 +247,8 @@ static void audit(struct world *w, const struct cvg_event *event,
         for (uint32_t d = 0; d < event->device.device; d++) {
             unit += w->box->devices[d].units;
         }
-        for (uint32_t u = 0;
-             !event->device.up &&
-             u < w->box->devices[event->device.device].units;
+        for (uint32_t u = 0; !event->device.up &&
+                             u < w->box->devices[event->device.device].units;
              u++) {
             a->held[unit + u] = 0;
             a->free_at[unit + u] = event->at;
@@ -285,8 +282,8 @@ static void random_arrivals(struct world *w, struct audit *a,
     a->n_requests = 20 + below(rng, 100);
     for (uint32_t i = 1; i <= a->n_requests; i++) {
         at += (cvg_span)(cvg_rng_exponential(rng) * gap);
-        struct cvg_arrival r = {
-            .app = below(rng, (uint32_t)w->box->n_apps), .variant = CVG_ANY};
+        struct cvg_arrival r = {.app = below(rng, (uint32_t)w->box->n_apps),
+                                .variant = CVG_ANY};
         if (below(rng, 8) == 0) {
             r.variant = below(rng, (uint32_t)w->box->n_variants);
         }

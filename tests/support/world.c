@@ -65,8 +65,7 @@ struct cvg_variant *world_variant(struct world *w, const char *name,
     struct cvg_box *box = w->box;
     struct cvg_family *f = &box->families[0];
     assert_null(box->profile);
-    box->variants =
-        grow(box->variants, box->n_variants, sizeof *box->variants);
+    box->variants = grow(box->variants, box->n_variants, sizeof *box->variants);
     f->variants = grow(f->variants, f->n_variants, sizeof *f->variants);
     f->variants[f->n_variants++] = (uint32_t)box->n_variants;
     struct cvg_variant *v = &box->variants[box->n_variants++];
@@ -94,11 +93,10 @@ void world_profile(struct world *w, const char *variant, const char *device,
                                       .p95 = time,
                                       .p99 = time,
                                       .energy_j = mj / 1e3};
-    assert_int_equal(cvg_profile_add(box->profile,
-                                     cvg_box_find_variant(box, variant), 0,
-                                     cvg_box_find_device(box, device), &point,
-                                     NULL),
-                     CVG_OK);
+    assert_int_equal(
+        cvg_profile_add(box->profile, cvg_box_find_variant(box, variant), 0,
+                        cvg_box_find_device(box, device), &point, NULL),
+        CVG_OK);
 }
 
 struct cvg_app *world_app(struct world *w, const char *name)
@@ -138,8 +136,9 @@ void world_slo_energy(struct cvg_app *app, double mj)
 
 /* --- the trace ------------------------------------------------------------------ */
 
-__attribute__((format(printf, 3, 4))) static void
-say(struct world *w, cvg_time at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void say(struct world *w,
+                                                      cvg_time at,
+                                                      const char *format, ...)
 {
     size_t room = sizeof w->trace - w->used;
     if (room < 256) {
@@ -149,7 +148,7 @@ say(struct world *w, cvg_time at, const char *format, ...)
     char *end = w->trace + w->used;
     double ms = (double)at / 1e6;
     int n = at / 1000 % 1000 == 0 ? snprintf(end, room, "[%4.0f] ", ms)
-                              : snprintf(end, room, "[%4.3f] ", ms);
+                                  : snprintf(end, room, "[%4.3f] ", ms);
     va_start(args, format);
     n += vsnprintf(end + n, room - (size_t)n, format, args);
     va_end(args);

@@ -335,10 +335,10 @@ static void failing_device_is_quarantined(void **state)
     for (int i = 1; i <= 3; i++) {
         assert_int_equal(acts.n, 1);
         assert_int_equal(acts.items[0].type, CVG_ACT_START);
-        struct cvg_event failed = {.type = CVG_EV_DONE,
-                                   .at = CVG_MS(i),
-                                   .done = {.batch = acts.items[0].start.batch,
-                                            .status = CVG_DEVICE}};
+        struct cvg_event failed = {
+            .type = CVG_EV_DONE,
+            .at = CVG_MS(i),
+            .done = {.batch = acts.items[0].start.batch, .status = CVG_DEVICE}};
         cvg_engine_step(e, &failed, &acts);
     }
     assert_int_equal(acts.items[0].type, CVG_ACT_DROP); /* no attempt left */
@@ -348,8 +348,7 @@ static void failing_device_is_quarantined(void **state)
     cvg_engine_step(e, &arrival, &acts);
     assert_int_equal(acts.n, 0);
     assert_int_equal(cvg_engine_next_wake(e), CVG_MS(3) + CVG_S(1));
-    struct cvg_event timer = {.type = CVG_EV_TIMER,
-                              .at = CVG_MS(3) + CVG_S(1)};
+    struct cvg_event timer = {.type = CVG_EV_TIMER, .at = CVG_MS(3) + CVG_S(1)};
     cvg_engine_step(e, &timer, &acts);
     assert_int_equal(acts.n, 1);
     assert_int_equal(acts.items[0].type, CVG_ACT_START);

@@ -1,0 +1,33 @@
+/* The ways in which an app's requests can be run: every (device, variant,
+ * exit) that is accurate enough, with the batch sizes that keep the energy
+ * bound and can be in time at all; by device, the cheapest first. They change
+ * only when the app's SLO does. */
+#ifndef CVG_POLICY_WAYS_H
+#define CVG_POLICY_WAYS_H
+
+#include <convergo/policy.h>
+
+#define CVG__MAX_WAYS 64U /* of one app, all devices */
+
+struct cvg__way {
+    uint32_t device, variant, exit;
+    uint32_t min, max; /* batch sizes that keep the energy bound */
+    double each_ns;    /* time per request at the largest batch in time */
+};
+
+struct cvg__ways {
+    struct cvg_slo slo; /* for which the ways were worked out */
+    uint32_t n;
+    struct cvg__way ways[CVG__MAX_WAYS]; /* by device, the cheapest first */
+    uint8_t from[CVG_MAX_DEVICES + 1];   /* those of device d: from[d] on */
+};
+
+/* The ways of a request: those of its app, kept in `of_app` (zeroed before the
+ * first call), or its own if it has bounds of its own (worked out into `own`).
+ */
+const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
+                                     const struct cvg_view *view,
+                                     const struct cvg_request *r,
+                                     struct cvg__ways *own);
+
+#endif
