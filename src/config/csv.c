@@ -2,7 +2,6 @@
 #include "config/csv.h"
 
 #include "base/units.h"
-#include "config/names.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -145,8 +144,8 @@ enum cvg_status cvg__csv_next(struct cvg_csv *csv)
     enum cvg_status status = read_record(csv);
     if (status == CVG_OK && csv->n != 0 && csv->n != csv->n_columns) {
         return cvg__source_fail(&csv->source, csv->places[0],
-                                "%zu fields, where the header has %zu", csv->n,
-                                csv->n_columns);
+                                "the row has %zu field%s, the header %zu",
+                                csv->n, csv->n == 1 ? "" : "s", csv->n_columns);
     }
     return status;
 }
@@ -168,28 +167,28 @@ static void describe_header(const struct cvg_column *columns, size_t n,
     }
 }
 
+/* The `field`-th column is not `expected` (NULL: not expected at all). */
 static enum cvg_status bad_header(const struct cvg_csv *csv, size_t field,
-                                  size_t n)
+                                  const char *expected, size_t n)
 {
     char header[200];
     describe_header(csv->columns, n, header, sizeof header);
     if (field >= csv->n) {
         return cvg__source_fail(&csv->source, csv->places[0],
-                                "the header has %zu columns, too few: %s "
+                                "the header lacks column %zu, '%s': %s is "
+                                "expected",
+                                field + 1, expected, header);
+    }
+    if (expected == NULL) {
+        return cvg__source_fail(&csv->source, csv->places[field],
+                                "unexpected column '%.40s' in the header: %s "
                                 "is expected",
-                                csv->n, header);
+                                csv->fields[field], header);
     }
-    const char *names[CVG_CSV_COLUMNS];
-    for (size_t i = 0; i < n; i++) {
-        names[i] = csv->columns[i].name;
-    }
-    const char *near = cvg_nearest_name(csv->fields[field], names, n);
     return cvg__source_fail(&csv->source, csv->places[field],
-                            "unexpected column '%.40s'%s%s%s in the header: "
+                            "column %zu of the header is '%.40s', not '%s': "
                             "%s is expected",
-                            csv->fields[field], near != NULL ? " (near '" : "",
-                            near != NULL ? near : "", near != NULL ? "')" : "",
-                            header);
+                            field + 1, csv->fields[field], expected, header);
 }
 
 static enum cvg_status read_header(struct cvg_csv *csv, size_t n)
@@ -210,12 +209,12 @@ static enum cvg_status read_header(struct cvg_csv *csv, size_t n)
         bool here = field < csv->n &&
                     strcmp(csv->fields[field], csv->columns[i].name) == 0;
         if (!here && !csv->columns[i].optional) {
-            return bad_header(csv, field, n);
+            return bad_header(csv, field, csv->columns[i].name, n);
         }
         csv->where[i] = here ? (int)field++ : -1;
     }
     csv->n_columns = csv->n;
-    return field == csv->n ? CVG_OK : bad_header(csv, field, n);
+    return field == csv->n ? CVG_OK : bad_header(csv, field, NULL, n);
 }
 
 static size_t byte_order_mark(const char *text, size_t size)
