@@ -117,7 +117,8 @@ int64_t cvg_histogram_quantile(const struct cvg_histogram *h, double q)
     for (int i = 0; i < BUCKETS; i++) {
         seen += h->buckets[i];
         if (seen >= rank) {
-            int64_t end = bucket_end(i);
+            /* The last bucket has no end but the maximum. */
+            int64_t end = i == BUCKETS - 1 ? h->max : bucket_end(i);
             return end < h->max ? end : h->max;
         }
     }

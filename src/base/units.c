@@ -2,6 +2,7 @@
 #include "base/units.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -149,11 +150,10 @@ enum cvg_status cvg_parse_number(const char *text, double *out,
 enum cvg_status cvg_parse_count(const char *text, uint64_t min, uint64_t max,
                                 uint64_t *out, struct cvg_error *err)
 {
-    size_t length = strlen(text);
-    bool digits =
-        length > 0 && length <= 19 && strspn(text, "0123456789") == length;
+    bool digits = *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+    errno = 0;
     uint64_t value = digits ? strtoull(text, NULL, 10) : 0;
-    if (!digits || value < min || value > max) {
+    if (!digits || errno == ERANGE || value < min || value > max) {
         return cvg_fail(err, CVG_CONFIG,
                         "'%.80s' is no whole number from %llu to %llu", text,
                         (unsigned long long)min, (unsigned long long)max);
@@ -174,33 +174,41 @@ void cvg_format_span(char *out, size_t size, cvg_span span)
     }
 }
 
-/* Levenshtein distance over at most 64 characters, letters of either case
- * taken as the same. */
+#define LONGEST_NAME 64
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Edits that turn one into the other: a letter put in, left out or changed, or
+ * two neighbours swapped (optimal string alignment); case does not count. */
 static size_t edit_distance(const char *a, const char *b)
 {
-    size_t row[65];
-    size_t m = strnlen(b, 64);
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 0; a[i] != '\0' && i < 64; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < m; j++) {
-            size_t cost =
-                tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]);
-            size_t best = diagonal + cost;
-            diagonal = row[j + 1];
-            if (row[j + 1] + 1 < best) {
-                best = row[j + 1] + 1;
+    size_t d[LONGEST_NAME + 1][LONGEST_NAME + 1];
+    size_t n = strnlen(a, LONGEST_NAME);
+    size_t m = strnlen(b, LONGEST_NAME);
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
             }
-            if (row[j] + 1 < best) {
-                best = row[j] + 1;
+            bool same = same_letter(a[i - 1], b[j - 1]);
+            d[i][j] = smaller(smaller(d[i - 1][j], d[i][j - 1]) + 1,
+                              d[i - 1][j - 1] + !same);
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1])) {
+                d[i][j] = smaller(d[i][j], d[i - 2][j - 2] + 1);
             }
-            row[j + 1] = best;
         }
     }
-    return row[m];
+    return d[n][m];
 }
 
 const char *cvg_nearest_name(const char *text, const char *const *names,
