@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- answers -----------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------- */
 
 void cvg_answers_want(struct cvg_emulator *e, struct cvg_flight *flight)
 {

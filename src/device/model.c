@@ -233,7 +233,7 @@ static void settle(struct cvg_device_model *m, cvg_time now)
     refresh(m);
 }
 
-/* --- what the caller does ------------------------------------------------- */
+/* --- what the caller does ------------------------------------------------ */
 
 static cvg_span draw_service(const struct cvg_device_model *m,
                              const struct cvg_model_batch *batch)

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* --- queues ------------------------------------------------------------------
- */
+/* --- queues -------------------------------------------------------------- */
 
 static void push_ready(struct cvg_emulator *e, struct cvg_flight *flight)
 {
