@@ -48,7 +48,8 @@ struct cvg__call {
     struct MHD_Connection *http; /* NULL: it has gone */
     enum cvg__phase phase;
     bool suspended, metrics_port;
-    uint32_t lent; /* batch items inside devices that use its tensors */
+    bool parked, swept; /* see http.c */
+    uint32_t lent;      /* batch items inside devices that use its tensors */
 
     const struct cvg__route *route;
     char model[CVG__NAME_MAX + 1];

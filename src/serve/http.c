@@ -20,10 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of each connection: a header and a good piece of a body at a time. */
-#define CONNECTION_MEMORY (128U * 1024U)
-#define MEMORY_STEP (32U * 1024U)
-#define RUNS_AT_ONCE 4U /* of a daemon before others get their turn */
+#define PARKED_MOST 64U /* of a listener */
 
 /* --- connections ---------------------------------------------------------- */
 
@@ -34,10 +31,11 @@ static void unlink_conn(struct cvg__conn *c)
 }
 
 /* To the end of the ring: it is the one that was active last. */
-static void touch(struct cvg__listener *l, struct cvg__conn *c, cvg_time now)
+static void touch(struct cvg__conn *c)
 {
+    struct cvg__listener *l = c->listener;
     unlink_conn(c);
-    c->since = now;
+    c->since = cvg__now();
     c->prev = l->conns.prev;
     c->next = &l->conns;
     c->prev->next = c;
@@ -55,9 +53,10 @@ static void connected(struct cvg__listener *l, struct MHD_Connection *http,
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(http, MHD_CONNECTION_INFO_CONNECTION_FD);
     c->fd = info != NULL ? info->connect_fd : -1;
+    c->listener = l;
     c->fresh = true;
     c->next = c->prev = c;
-    touch(l, c, cvg__now());
+    touch(c);
     l->n_conns++;
     struct epoll_event watch = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     (void)epoll_ctl(l->server->watch_fd, EPOLL_CTL_ADD, c->fd, &watch);
@@ -144,18 +143,22 @@ static enum MHD_Result queue_reply(struct cvg__call *call)
     return result;
 }
 
+static void unpark(struct cvg__listener *l, struct cvg__call *call)
+{
+    l->n_parked -= call->parked;
+    call->parked = false;
+}
+
 void cvg__http_wake(struct cvg__call *call)
 {
-    if (call->suspended && call->http != NULL) {
+    if (call->http == NULL || !(call->suspended || call->parked)) {
+        return; /* its handler still runs and will see the answer */
+    }
+    if (call->suspended) {
         call->suspended = false;
         MHD_resume_connection(call->http);
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(call->http, MHD_CONNECTION_INFO_DAEMON);
-        for (size_t i = 0; i < call->server->n_listeners; i++) {
-            struct cvg__listener *l = &call->server->listeners[i];
-            l->woken = l->woken || info->daemon == l->daemon;
-        }
     }
+    call->conn->listener->woken = true;
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -262,7 +265,7 @@ static enum MHD_Result begin(struct cvg__listener *l,
     call->metrics_port = l->metrics;
     conn->call = call;
     conn->fresh = false;
-    touch(l, conn, cvg__now());
+    touch(conn);
     find_route(call, method, url);
     if (check_headers(call)) {
         return queue_reply(call);
@@ -300,18 +303,38 @@ static enum MHD_Result read_body(struct cvg__call *call, const char *data,
     return MHD_YES;
 }
 
-static enum MHD_Result go_on(struct cvg__call *call)
+/* A connection whose request waits can be suspended and resumed, which takes
+ * it out of the daemon's epoll set and back and costs five system calls; or it
+ * can be parked: left in the daemon's ready list, where each run of the daemon
+ * asks go_on() again. That is cheap for few and for a short time, so no more
+ * than PARKED_MOST are, and those that wait for a second are suspended. */
+static void wait_for_answer(struct cvg__listener *l, struct cvg__call *call)
+{
+    if (call->phase == CVG__HANDLING && l->n_parked < PARKED_MOST) {
+        call->phase = CVG__WAITING;
+        call->parked = true;
+        l->n_parked++;
+    } else if (!call->parked || (l->sweeping && call->swept)) {
+        unpark(l, call);
+        call->phase = CVG__WAITING;
+        call->suspended = true;
+        MHD_suspend_connection(call->http);
+    } else {
+        call->swept = call->swept || l->sweeping;
+    }
+}
+
+static enum MHD_Result go_on(struct cvg__listener *l, struct cvg__call *call)
 {
     if (call->phase == CVG__READING) {
         call->phase = CVG__HANDLING;
         call->route->handler(call->server, call);
     }
     if (call->phase == CVG__ANSWERED) {
+        unpark(l, call);
         return queue_reply(call);
     }
-    call->phase = CVG__WAITING;
-    call->suspended = true;
-    MHD_suspend_connection(call->http);
+    wait_for_answer(l, call);
     return MHD_YES;
 }
 
@@ -321,11 +344,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *http,
                                   size_t *size, void **context)
 {
     (void)version;
+    struct cvg__listener *l = cls;
     struct cvg__call *call = *context;
-    if (call == NULL) {
-        return begin(cls, http, url, method, context);
+    if (call == NULL || call->phase != CVG__WAITING) {
+        l->progress++;
     }
-    return *size > 0 ? read_body(call, data, size) : go_on(call);
+    if (call == NULL) {
+        return begin(l, http, url, method, context);
+    }
+    return *size > 0 ? read_body(call, data, size) : go_on(l, call);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *http, void **context,
@@ -341,12 +368,13 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **context,
     *context = NULL;
     call->http = NULL;
     call->suspended = false;
+    unpark(l, call);
     if (call->phase == CVG__WAITING) {
         cvg__call_abandon(call, "the client has gone");
     }
     if (call->conn->call == call) {
         call->conn->call = NULL;
-        touch(l, call->conn, cvg__now());
+        touch(call->conn);
     }
     call->conn = NULL;
     cvg__call_release(call);
@@ -360,197 +388,21 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *http, char *s)
     return strlen(s);
 }
 
-/* --- daemons -------------------------------------------------------------- */
-
-static void run(struct cvg__listener *l)
+struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket)
 {
-    MHD_UNSIGNED_LONG_LONG ms = 1;
-    struct cvg__server *s = l->server;
-    for (unsigned i = 0; i < RUNS_AT_ONCE; i++) {
-        l->woken = false;
-        (void)MHD_run(l->daemon);
-        if (!l->woken &&
-            (MHD_get_timeout(l->daemon, &ms) != MHD_YES || ms > 0)) {
-            return;
-        }
-    }
-    l->woken = true; /* more to do, after the others */
-    (void)s;
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct cvg__listener *l = poll->data;
-    run(l);
-    cvg__server_settle(l->server);
-}
-
-static void start_daemon(struct cvg__listener *l, const struct cvg__limits *m,
-                         bool unix_socket)
-{
+    const struct cvg__limits *m = &l->server->options->limits;
     unsigned connections = (unsigned)m->connections;
-    l->daemon = MHD_start_daemon(
+    /* The memory is cleared after each request: small, but a whole header. */
+    size_t memory = m->header * 2;
+    return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_LIMIT,
         l->metrics ? 64U : connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         unix_socket ? 0U : (unsigned)m->per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)m->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t)MEMORY_STEP, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
+        (unsigned)m->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, memory / 2,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-}
-
-enum cvg_status cvg__http_listen(struct cvg__server *server,
-                                 const char *address, bool metrics,
-                                 struct cvg_error *err)
-{
-    assert(server->n_listeners <
-           sizeof server->listeners / sizeof *server->listeners);
-    struct cvg__listener *l = &server->listeners[server->n_listeners];
-    bool is_path = strchr(address, '/') != NULL;
-    enum cvg_status status = is_path
-                                 ? cvg__listen_path(address, &l->fd, err)
-                                 : cvg__listen_tcp(address, &l->fd, l->address,
-                                                   sizeof l->address, err);
-    if (status != CVG_OK) {
-        return status;
-    }
-    l->server = server;
-    l->metrics = metrics;
-    l->conns.next = l->conns.prev = &l->conns;
-    start_daemon(l, &server->options->limits, is_path);
-    if (l->daemon == NULL) {
-        (void)close(l->fd);
-        return cvg_fail(err, CVG_IO, "%s: the HTTP server did not start",
-                        address);
-    }
-    server->n_listeners++;
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL ||
-        uv_poll_init(&server->loop, &l->poll, info->epoll_fd) != 0) {
-        return cvg_fail(err, CVG_IO, "%s: cannot watch the HTTP server",
-                        address);
-    }
-    l->polled = true;
-    l->poll.data = l;
-    (void)uv_poll_start(&l->poll, UV_READABLE, on_readable);
-    return CVG_OK;
-}
-
-void cvg__http_flush(struct cvg__server *server)
-{
-    bool again = false;
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        struct cvg__listener *l = &server->listeners[i];
-        if (l->woken && l->daemon != NULL) {
-            run(l);
-            again = again || l->woken;
-        }
-    }
-    cvg__server_again(server, again);
-}
-
-void cvg__http_stop_accepting(struct cvg__server *server)
-{
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        struct cvg__listener *l = &server->listeners[i];
-        MHD_socket fd = MHD_quiesce_daemon(l->daemon);
-        if (fd != MHD_INVALID_SOCKET) {
-            (void)close(fd);
-        }
-        l->fd = -1;
-        for (struct cvg__conn *c = l->conns.next; c != &l->conns; c = c->next) {
-            if (c->call == NULL) {
-                (void)shutdown(c->fd, SHUT_RDWR);
-            }
-        }
-    }
-}
-
-static void close_listener(struct cvg__listener *l)
-{
-    if (l->daemon != NULL) {
-        MHD_stop_daemon(l->daemon);
-        l->daemon = NULL;
-    }
-    if (l->polled) {
-        uv_close((uv_handle_t *)&l->poll, NULL);
-        l->polled = false;
-    }
-}
-
-/* A suspended connection must not be alive when its daemon stops. */
-void cvg__http_close(struct cvg__server *server)
-{
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        struct cvg__listener *l = &server->listeners[i];
-        for (struct cvg__conn *c = l->conns.next; c != &l->conns; c = c->next) {
-            if (c->call != NULL && c->call->phase == CVG__WAITING) {
-                cvg__call_abandon(c->call, "the server is stopping");
-            }
-        }
-        if (l->daemon != NULL) {
-            (void)MHD_run(l->daemon);
-        }
-        close_listener(l);
-    }
-}
-
-/* --- clients that are slow or gone ---------------------------------------- */
-
-/* How long a connection may stay as it is. */
-static cvg_span patience(const struct cvg__conn *c, const struct cvg__limits *m)
-{
-    if (c->call == NULL) {
-        uint64_t s = m->header_s + (c->fresh ? 0 : m->idle_s);
-        return CVG_S((int64_t)s);
-    }
-    return c->call->phase == CVG__WAITING || c->call->phase == CVG__HANDLING
-               ? CVG_NEVER
-               : CVG_S((int64_t)m->body_s);
-}
-
-/* Idle connections are the HTTP daemon's; here are those that send a byte now
- * and then to look alive. */
-void cvg__http_sweep(struct cvg__server *server)
-{
-    cvg_time now = cvg__now();
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        struct cvg__listener *l = &server->listeners[i];
-        for (struct cvg__conn *c = l->conns.next; c != &l->conns; c = c->next) {
-            cvg_span most = patience(c, &server->options->limits);
-            if (most != CVG_NEVER && now - c->since > most) {
-                (void)shutdown(c->fd, SHUT_RDWR);
-            }
-        }
-        l->woken = true; /* its own time-outs */
-    }
-    cvg__http_flush(server);
-}
-
-void cvg__http_watch(struct cvg__server *server)
-{
-    struct epoll_event events[64];
-    int n = epoll_wait(server->watch_fd, events, 64, 0);
-    for (int i = 0; i < n; i++) {
-        struct cvg__conn *c = events[i].data.ptr;
-        if (c->call != NULL && c->call->phase == CVG__WAITING) {
-            cvg__call_abandon(c->call, "the client has gone");
-        }
-    }
-    cvg__http_flush(server);
-}
-
-size_t cvg__http_connections(const struct cvg__server *server)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        n += server->listeners[i].n_conns;
-    }
-    return n;
 }

@@ -14,6 +14,9 @@ void cvg__http_stop_accepting(struct cvg__server *server);
 /* Closes everything. */
 void cvg__http_close(struct cvg__server *server);
 
+/* http.c: starts a daemon on l->fd; NULL: it could not. */
+struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket);
+
 /* The call has its reply: its connection goes on when the daemons are run. */
 void cvg__http_wake(struct cvg__call *call);
 /* Runs the daemons that have something to do; at the end of each wake-up. */

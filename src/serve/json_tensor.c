@@ -52,6 +52,25 @@ static inline bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
+/* Eight digits at a time, as one little-endian word (Lemire, "Number parsing
+ * at a gigabyte per second", 2021). False: not all eight are digits. */
+static inline bool eight_digits(const char *at, uint64_t *m)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    if ((((word + 0x4646464646464646U) | (word - 0x3030303030303030U)) &
+         0x8080808080808080U) != 0) {
+        return false;
+    }
+    word -= 0x3030303030303030U;
+    word = word * 10 + (word >> 8);
+    word = ((word & 0x000000ff000000ffU) * 0x000f424000000064U +
+            (word >> 16 & 0x000000ff000000ffU) * 0x0000271000000001U) >>
+           32;
+    *m = *m * 100000000 + word;
+    return true;
+}
+
 /* Digits of a number; the value is mantissa x 10^exponent. False: not of the
  * plain kind (too many digits, an odd grammar); then j->at has not moved. */
 static inline bool quick_digits(struct cvg_json *j, bool *minus,
@@ -72,6 +91,9 @@ static inline bool quick_digits(struct cvg_json *j, bool *minus,
     ptrdiff_t n = at - from;
     if (at < end && *at == '.') {
         const char *point = ++at;
+        if (end - at >= 8 && eight_digits(at, &m)) {
+            at += 8;
+        }
         while (at < end && is_digit(*at)) {
             m = m * 10 + (uint64_t)(*at++ - '0');
         }
@@ -267,7 +289,7 @@ static read_value *reader_of(enum cvg_type type)
     }
 }
 
-static bool is_value_start(char c)
+static inline bool is_value_start(char c)
 {
     return is_digit(c) || c == '-' || c == 't' || c == 'f';
 }
@@ -279,10 +301,11 @@ static bool leaves(struct reading *r, int64_t *count)
     read_value *read = reader_of(r->type);
     bool first = true, more;
     for (;;) {
-        if (!cvg__json_element(j, &first, &more)) {
+        if (!first && j->at < j->end && *j->at == ',') {
+            j->at++; /* the usual way, without a call */
+        } else if (!cvg__json_element(j, &first, &more)) {
             return false;
-        }
-        if (!more) {
+        } else if (!more) {
             return true;
         }
         cvg__json_space(j);

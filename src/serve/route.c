@@ -87,6 +87,7 @@ static bool matches(struct cvg__call *call, const char *pattern,
                     const char *path, bool *bad)
 {
     *bad = false;
+    call->model[0] = call->version[0] = call->item[0] = '\0';
     while (*pattern != '\0') {
         if (*pattern != '{') {
             if (*pattern++ != *path++) {

@@ -22,6 +22,7 @@ struct MHD_Daemon;
 
 struct cvg__conn { /* in the order in which they were last active */
     int fd;
+    struct cvg__listener *listener;
     struct cvg__call *call; /* being handled; or NULL */
     cvg_time since;         /* of the state that it is in */
     bool fresh;             /* no request was received yet */
@@ -37,7 +38,10 @@ struct cvg__listener { /* an address, an HTTP daemon, its descriptor */
     char address[128]; /* as bound */
     struct cvg__conn conns; /* head of a ring */
     size_t n_conns;
-    bool woken; /* connections were resumed: run it before sleeping */
+    size_t n_parked; /* calls that wait without being suspended */
+    bool sweeping;
+    uint64_t progress; /* counts calls of our handlers that did something */
+    bool woken; /* a parked call has its answer: run it before sleeping */
 };
 
 /* --- devices and batches (devices.c, drive.c) ----------------------------- */

@@ -49,18 +49,13 @@ char *cvg__text_reserve(struct cvg_text *t, size_t n)
     return t->data + t->len;
 }
 
-void cvg__text_add(struct cvg_text *t, const void *bytes, size_t n)
+void cvg__text_grow_add(struct cvg_text *t, const void *bytes, size_t n)
 {
     char *to = cvg__text_reserve(t, n);
     if (to != NULL && n > 0) {
         memcpy(to, bytes, n);
         t->len += n;
     }
-}
-
-void cvg__text_str(struct cvg_text *t, const char *s)
-{
-    cvg__text_add(t, s, strlen(s));
 }
 
 void cvg__text_format(struct cvg_text *t, const char *format, ...)
@@ -148,8 +143,9 @@ static const double power10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* m x 10^-places as plain decimals, without zeros at the end. */
-static void write_decimal(struct cvg_text *t, bool minus, uint64_t m,
+/* m x 10^-places as plain decimals, without zeros at the end; at most 17
+ * places. */
+static void write_decimal(struct cvg_text *t, bool minus, uint32_t m,
                           int places)
 {
     while (places > 0 && m % 10 == 0) {
@@ -158,29 +154,31 @@ static void write_decimal(struct cvg_text *t, bool minus, uint64_t m,
     }
     char buffer[48];
     char *end = buffer + sizeof buffer;
-    char *start = digits_before(end, m);
-    while (end - start <= places) {
-        *--start = '0';
+    char *at = end;
+    if (places == 0) {
+        *--at = '0';
     }
+    for (int i = 0; i < places; i++) {
+        *--at = (char)('0' + m % 10);
+        m /= 10;
+    }
+    *--at = '.';
+    do {
+        *--at = (char)('0' + m % 10);
+        m /= 10;
+    } while (m != 0);
     if (minus) {
-        *--start = '-';
+        *--at = '-';
     }
-    size_t whole = (size_t)(end - start - places);
-    cvg__text_add(t, start, whole);
-    if (places > 0) {
-        cvg__text_add(t, ".", 1);
-        cvg__text_add(t, start + whole, (size_t)places);
-    } else {
-        cvg__text_add(t, ".0", 2);
-    }
+    cvg__text_add(t, at, (size_t)(end - at));
 }
 
 /* Does m / 10^places read back as x? The quotient is correctly rounded to a
  * double; rounding it again to a float is safe unless it lies just halfway
  * between two floats. */
-static bool reads_back(uint64_t m, int places, float x)
+static bool reads_back(uint32_t m, int places, float x)
 {
-    double d = (double)m / power10[places];
+    double d = m / power10[places];
     uint64_t bits;
     memcpy(&bits, &d, sizeof bits);
     return (float)d == x && (bits & 0x1fffffffU) != 0x10000000U;
@@ -195,6 +193,11 @@ static bool write_short_f32(struct cvg_text *t, float value)
     double x = fabs((double)value);
     if (!(x >= 1e-5 && x < 1e8)) {
         return false;
+    }
+    uint32_t small = x < 1e6 ? (uint32_t)x : 0;
+    if (small != 0 && (double)small == x) {
+        write_decimal(t, value < 0, small, 0);
+        return true;
     }
     int e10 = 0; /* 10^e10 <= x < 10^(e10 + 1) */
     if (x >= 1) {
@@ -211,7 +214,7 @@ static bool write_short_f32(struct cvg_text *t, float value)
         if (places < 0) {
             continue;
         }
-        uint64_t m = (uint64_t)(x * power10[places] + 0.5);
+        uint32_t m = (uint32_t)(x * power10[places] + 0.5);
         if (reads_back(m, places, (float)x)) {
             write_decimal(t, value < 0, m, places);
             return true;

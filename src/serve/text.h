@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct cvg_text {
     char *data; /* owned; not terminated */
@@ -21,8 +22,25 @@ bool cvg__text_ok(const struct cvg_text *t);
 /* Room for `n` more bytes at the end; NULL: no memory (and failed). */
 char *cvg__text_reserve(struct cvg_text *t, size_t n);
 
-void cvg__text_add(struct cvg_text *t, const void *bytes, size_t n);
-void cvg__text_str(struct cvg_text *t, const char *s);
+void cvg__text_grow_add(struct cvg_text *t, const void *bytes, size_t n);
+
+static inline void cvg__text_add(struct cvg_text *t, const void *bytes,
+                                 size_t n)
+{
+    if (n <= t->cap - t->len && n > 0) {
+        memcpy(t->data + t->len, bytes, n);
+        t->len += n;
+    } else {
+        cvg__text_grow_add(t, bytes, n);
+    }
+}
+
+/* Inline, so that the length of a literal is known when it is compiled. */
+static inline void cvg__text_str(struct cvg_text *t, const char *s)
+{
+    cvg__text_add(t, s, strlen(s));
+}
+
 void cvg__text_u64(struct cvg_text *t, uint64_t value);
 void cvg__text_i64(struct cvg_text *t, int64_t value);
 /* Shortest text that reads back as the same number; not finite: null. */
