@@ -8,9 +8,7 @@
 
 #define SUB_BITS 7
 #define SUB (1 << SUB_BITS)
-/* Values of up to 2^43 ns (2.4 hours); longer ones count in the last bucket. */
-#define TOP_BIT 43
-#define BUCKETS ((TOP_BIT - SUB_BITS + 1) * SUB + SUB)
+#define BUCKETS ((63 - SUB_BITS) * SUB + SUB) /* of all spans */
 
 struct cvg_histogram {
     uint64_t count;
@@ -35,9 +33,6 @@ static int bucket_of(int64_t ns)
     if (x < SUB) {
         return (int)x;
     }
-    if (x >> TOP_BIT != 0) {
-        return BUCKETS - 1;
-    }
     int top = 63 - __builtin_clzll(x);
     int shift = top - SUB_BITS;
     return (shift + 1) * SUB + (int)((x >> shift) & (SUB - 1));
@@ -50,7 +45,7 @@ static int64_t bucket_end(int bucket)
         return bucket;
     }
     int shift = bucket / SUB - 1;
-    return ((int64_t)(SUB + bucket % SUB + 1) << shift) - 1;
+    return (int64_t)(((uint64_t)(SUB + bucket % SUB + 1) << shift) - 1);
 }
 
 void cvg_histogram_add(struct cvg_histogram *h, int64_t ns)
@@ -117,8 +112,7 @@ int64_t cvg_histogram_quantile(const struct cvg_histogram *h, double q)
     for (int i = 0; i < BUCKETS; i++) {
         seen += h->buckets[i];
         if (seen >= rank) {
-            /* The last bucket has no end but the maximum. */
-            int64_t end = i == BUCKETS - 1 ? h->max : bucket_end(i);
+            int64_t end = bucket_end(i);
             return end < h->max ? end : h->max;
         }
     }

@@ -215,6 +215,9 @@ const char *cvg_nearest_name(const char *text, const char *const *names,
                              size_t n)
 {
     const char *best = NULL;
+    if (strlen(text) > LONGEST_NAME) {
+        return NULL; /* no name of ours is near to that */
+    }
     size_t best_distance = strlen(text) / 2 + 1; /* half of it may differ */
     for (size_t i = 0; i < n; i++) {
         size_t distance = edit_distance(text, names[i]);
