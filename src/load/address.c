@@ -44,7 +44,7 @@ enum cvg_status cvg_address_parse(const char *text, struct cvg_address *out,
     }
     char copy[sizeof out->text], *host, *port;
     snprintf(out->text, sizeof out->text, "%.*s", (int)n, at);
-    strcpy(copy, out->text);
+    memcpy(copy, out->text, sizeof copy);
     if (!split(copy, &host, &port)) {
         return cvg_fail(err, CVG_INVALID,
                         "'%s' has no port: give http://HOST:PORT", text);

@@ -60,7 +60,7 @@ static void print_rule(const int *widths, int columns, FILE *out)
 
 void cvg__grid_print(const struct cvg_grid *g, FILE *out)
 {
-    int widths[CVG_GRID_COLUMNS];
+    int widths[CVG_GRID_COLUMNS] = {0};
     for (int i = 0; i < g->columns; i++) {
         widths[i] = width(g, i);
     }
