@@ -31,6 +31,16 @@ static inline bool cvg_slo_has(const struct cvg_slo *slo,
     return (slo->declared >> kind & 1U) != 0;
 }
 
+/* The same kinds, with the same bounds. */
+static inline bool cvg_slo_equal(const struct cvg_slo *a,
+                                 const struct cvg_slo *b)
+{
+    return a->declared == b->declared && a->deadline == b->deadline &&
+           a->accuracy == b->accuracy &&
+           a->throughput_rps == b->throughput_rps &&
+           a->energy_j == b->energy_j;
+}
+
 /* Is each answer judged by its accuracy, or the mean over a window? */
 enum cvg_accuracy_over { CVG_ACCURACY_PER_REQUEST, CVG_ACCURACY_PER_WINDOW };
 

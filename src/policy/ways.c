@@ -1,8 +1,6 @@
 /* Ways to run an app's requests. */
 #include "policy/ways.h"
 
-#include <string.h>
-
 #define WAYS_PER_DEVICE 6U /* the cheapest ones are kept */
 
 static uint32_t smallest_frugal(const struct cvg_profile *p, uint32_t variant,
@@ -126,7 +124,7 @@ const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
         return own;
     }
     const struct cvg_slo *slo = &view->apps[r->app].slo;
-    if (of_app->n == 0 || memcmp(&of_app->slo, slo, sizeof *slo) != 0) {
+    if (of_app->n == 0 || !cvg_slo_equal(&of_app->slo, slo)) {
         of_app->slo = *slo;
         find_ways(view, r, of_app);
     }

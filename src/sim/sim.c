@@ -124,7 +124,7 @@ enum cvg_status cvg_sim_create(const struct cvg_sim_options *o,
         cvg_sim_destroy(sim);
         return status;
     }
-    for (size_t i = 0; i < sim->n_sources; i++) {
+    for (size_t i = 0; o->workload != NULL && i < sim->n_sources; i++) {
         cvg_arrivals_init(&sim->sources[i], &o->workload->streams[i], o->seed,
                           sim->options.load);
     }
@@ -410,7 +410,7 @@ static struct next find_next(const struct cvg_sim *sim)
     if (w != NULL && sim->next_workload_event < w->n_events) {
         sooner(&next, w->events[sim->next_workload_event].at, WORKLOAD, 0);
     }
-    for (size_t i = 0; i < sim->n_sources; i++) {
+    for (size_t i = 0; w != NULL && i < sim->n_sources; i++) {
         if (sim->sources[i].next < w->duration) {
             sooner(&next, sim->sources[i].next, ARRIVAL, i);
         }
