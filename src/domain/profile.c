@@ -198,30 +198,33 @@ enum cvg_status cvg_profile_finish(struct cvg_profile *p, struct cvg_error *err)
     return CVG_OK;
 }
 
+struct range {
+    uint32_t min, max; /* 0, 0: none */
+};
+
+/* The batches that every one of the stages can run. */
+static struct range common_range(const struct cvg_profile *p, uint32_t variant,
+                                 uint32_t first, uint32_t last, uint32_t device)
+{
+    struct range r = {0, UINT32_MAX};
+    for (uint32_t e = first; e <= last; e++) {
+        const struct cell *c = cell_at(p, variant, e, device);
+        r.min = c->min > r.min ? c->min : r.min;
+        r.max = c->max < r.max ? c->max : r.max;
+    }
+    return r.min <= r.max && r.max > 0 ? r : (struct range){0, 0};
+}
+
 uint32_t cvg_profile_min_batch(const struct cvg_profile *p, uint32_t variant,
                                uint32_t first, uint32_t last, uint32_t device)
 {
-    uint32_t min = 0;
-    for (uint32_t e = first; e <= last; e++) {
-        const struct cell *c = cell_at(p, variant, e, device);
-        if (c->min == 0) {
-            return 0;
-        }
-        min = c->min > min ? c->min : min;
-    }
-    return min <= cvg_profile_max_batch(p, variant, first, last, device) ? min
-                                                                         : 0;
+    return common_range(p, variant, first, last, device).min;
 }
 
 uint32_t cvg_profile_max_batch(const struct cvg_profile *p, uint32_t variant,
                                uint32_t first, uint32_t last, uint32_t device)
 {
-    uint32_t max = UINT32_MAX;
-    for (uint32_t e = first; e <= last; e++) {
-        const struct cell *c = cell_at(p, variant, e, device);
-        max = c->max < max ? c->max : max;
-    }
-    return max;
+    return common_range(p, variant, first, last, device).max;
 }
 
 static const struct figures *figures_at(const struct cvg_profile *p,
