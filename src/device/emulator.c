@@ -118,7 +118,7 @@ enum cvg_status cvg_emulator_acquire(const struct cvg_device_env *env,
         e->refs++;
     } else {
         status = create(env->box, &e, err);
-        if (status == CVG_OK) {
+        if (e != NULL) {
             e->next = list;
             list = e;
         }
@@ -139,10 +139,12 @@ void cvg_emulator_release(struct cvg_emulator *e)
     bool last = --e->refs == 0;
     if (last) {
         struct cvg_emulator **link = &list;
-        while (*link != e) {
+        while (*link != NULL && *link != e) {
             link = &(*link)->next;
         }
-        *link = e->next;
+        if (*link != NULL) {
+            *link = e->next;
+        }
     }
     pthread_mutex_unlock(&list_lock);
     if (last) {

@@ -178,17 +178,15 @@ static bool item_of(const struct cvg_tensor_info *info, struct cvg_tensor *out)
     return true;
 }
 
-static enum cvg_status begin_load(struct load *load,
-                                  const struct cvg_measure *m, uint32_t n,
-                                  struct cvg_error *err)
+/* False: no memory. Either way it is to be ended. */
+static bool begin_load(struct load *load, const struct cvg_measure *m,
+                       uint32_t n)
 {
     const struct cvg_model_info *info = &m->info;
-    *load = (struct load){
-        .items = calloc(n, sizeof *load->items),
-        .inputs = calloc(n * info->n_inputs, sizeof *load->inputs),
-        .outputs = calloc(n * info->n_outputs, sizeof *load->outputs),
-        .zeros = calloc(info->n_inputs, sizeof *load->zeros),
-    };
+    load->items = calloc(n, sizeof *load->items);
+    load->inputs = calloc(n * info->n_inputs, sizeof *load->inputs);
+    load->outputs = calloc(n * info->n_outputs, sizeof *load->outputs);
+    load->zeros = calloc(info->n_inputs, sizeof *load->zeros);
     bool ok = load->items != NULL && load->inputs != NULL &&
               load->outputs != NULL && load->zeros != NULL;
     for (size_t k = 0; ok && k < info->n_inputs; k++) {
@@ -211,11 +209,12 @@ static enum cvg_status begin_load(struct load *load,
         .n = n,
         .items = load->items,
     };
-    if (!ok) {
-        end_load(load, info);
-        return cvg_fail(err, CVG_NOMEM, "out of memory for a batch of %u", n);
-    }
-    return CVG_OK;
+    return ok;
+}
+
+static enum cvg_status no_memory(struct cvg_error *err, uint32_t n)
+{
+    return cvg_fail(err, CVG_NOMEM, "out of memory for a batch of %u", n);
 }
 
 static enum cvg_status run(struct cvg_measure *m, struct load *load,
@@ -310,14 +309,16 @@ enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t n,
     if (samples == NULL) {
         return cvg_fail(err, CVG_NOMEM, "out of memory for samples");
     }
-    enum cvg_status status = begin_load(&load, m, n, err);
-    if (status == CVG_OK) {
+    enum cvg_status status;
+    if (begin_load(&load, m, n)) {
         status = warm_up(m, &load, err);
         if (status == CVG_OK) {
             status = sample(m, &load, limits, meter, samples, out, err);
         }
-        end_load(&load, &m->info);
+    } else {
+        status = no_memory(err, n);
     }
+    end_load(&load, &m->info);
     free(samples);
     return status;
 }
@@ -352,9 +353,10 @@ enum cvg_status cvg_measure_answers(struct cvg_measure *m, const void *items,
 {
     const char *name = m->env.box->variants[m->variant].name;
     struct load load;
-    enum cvg_status status = begin_load(&load, m, n, err);
-    if (status != CVG_OK) {
-        return status;
+    enum cvg_status status;
+    if (!begin_load(&load, m, n)) {
+        status = no_memory(err, n);
+        goto out;
     }
     if (m->info.n_inputs != 1 || load.inputs[0].bytes != item_bytes) {
         status =

@@ -35,11 +35,16 @@ static bool begins_with(const char *path, const char *prefix)
     return ok;
 }
 
+static void copy_path(char *out, const char *path)
+{
+    snprintf(out, CVG_METER_PATH, "%s", path);
+}
+
 /* Packages only: cores and graphics are parts of them, memory is counted by
  * some machines within and by others beside. */
 static void add_rapl(struct cvg_meter *meter, const char *folder)
 {
-    char path[176];
+    char path[CVG_METER_PATH];
     uint64_t value = 0;
     uint64_t range = 0;
     if (meter->n == CVG_METER_SENSORS) {
@@ -54,9 +59,8 @@ static void add_rapl(struct cvg_meter *meter, const char *folder)
         return;
     }
     snprintf(path, sizeof path, "%s/energy_uj", folder);
-    if (strlen(path) < sizeof meter->sensors[0].path &&
-        read_number(path, &value)) {
-        strcpy(meter->sensors[meter->n].path, path);
+    if (read_number(path, &value)) {
+        copy_path(meter->sensors[meter->n].path, path);
         meter->sensors[meter->n].range = range;
         meter->n++;
     }
@@ -66,9 +70,9 @@ static void add_rapl(struct cvg_meter *meter, const char *folder)
  * Jetson boards is the input of the whole board. */
 static void add_hwmon(struct cvg_meter *meter, const char *folder)
 {
-    char power[176];
-    char voltage[176];
-    char current[176];
+    char power[CVG_METER_PATH];
+    char voltage[CVG_METER_PATH];
+    char current[CVG_METER_PATH];
     uint64_t value = 0;
     if (meter->n == CVG_METER_SENSORS) {
         return;
@@ -76,16 +80,12 @@ static void add_hwmon(struct cvg_meter *meter, const char *folder)
     snprintf(power, sizeof power, "%s/power1_input", folder);
     snprintf(voltage, sizeof voltage, "%s/in1_input", folder);
     snprintf(current, sizeof current, "%s/curr1_input", folder);
-    if (strlen(voltage) >= sizeof meter->sensors[0].path ||
-        strlen(power) >= sizeof meter->sensors[0].path) {
-        return;
-    }
     if (read_number(power, &value)) {
-        strcpy(meter->sensors[meter->n++].path, power);
+        copy_path(meter->sensors[meter->n].path, power);
+        meter->n++;
     } else if (read_number(voltage, &value) && read_number(current, &value)) {
-        strcpy(meter->sensors[meter->n].path, voltage);
-        snprintf(meter->sensors[meter->n].other, sizeof meter->sensors[0].other,
-                 "%.159s", current);
+        copy_path(meter->sensors[meter->n].path, voltage);
+        copy_path(meter->sensors[meter->n].other, current);
         meter->n++;
     }
 }
@@ -94,19 +94,17 @@ static void find_in(struct cvg_meter *meter, const char *root,
                     const char *class, const char *prefix,
                     void (*add)(struct cvg_meter *, const char *))
 {
-    char path[160];
+    char path[128];
     snprintf(path, sizeof path, "%.90s/class/%s", root, class);
     DIR *dir = opendir(path);
     if (dir == NULL) {
         return;
     }
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        size_t used = strlen(path);
         if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
             strlen(e->d_name) < 30) {
-            char folder[200];
-            snprintf(folder, sizeof folder, "%.*s/%.30s", (int)used, path,
-                     e->d_name);
+            char folder[160];
+            snprintf(folder, sizeof folder, "%s/%.30s", path, e->d_name);
             add(meter, folder);
         }
     }

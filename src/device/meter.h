@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define CVG_METER_SENSORS 8U
+#define CVG_METER_PATH 192U
 
 struct cvg_meter {
     const char *kind; /* "RAPL", "hwmon"; NULL: there is none */
