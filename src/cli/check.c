@@ -285,7 +285,7 @@ static enum cvg_status check_workload(struct check *check, const char *kind,
         return cvg_fail(err, CVG_NOMEM, "out of memory");
     }
     if (access(beside, F_OK) == 0) {
-        struct cvg_error why;
+        struct cvg_error why = {.status = CVG_OK};
         if (cvg_config_load_box(beside, 0, &box, &why) != CVG_OK) {
             warn(check, "the box beside it is wrong: %s", why.text);
         }

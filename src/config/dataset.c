@@ -22,8 +22,10 @@ static enum cvg_status system_failed(const char *path, const char *what,
                                      struct cvg_error *err)
 {
     int reason = errno;
-    return cvg_fail(err, reason == ENOENT ? CVG_NOTFOUND : CVG_CONFIG,
-                    "%.300s: cannot %s: %s", path, what, strerror(reason));
+    enum cvg_status status = reason == ENOENT ? CVG_NOTFOUND : CVG_CONFIG;
+    cvg_fail(err, status, "%.300s: cannot %s: %s", path, what,
+             strerror(reason));
+    return status;
 }
 
 static enum cvg_status map_file(int file, const char *path,

@@ -68,33 +68,43 @@ static enum cvg_status never_measured(const struct cvg_box_reader *reader,
         box->variants[v].name, cvg__hint("", names, box->n_devices).text);
 }
 
+/* The device with the most memory of those that have a row; CVG_ANY: none. */
+static uint32_t largest_device(const struct cvg_box *box, uint32_t v)
+{
+    uint32_t largest = CVG_ANY;
+    for (uint32_t d = 0; d < box->n_devices; d++) {
+        if (has_stage(box, v, 0, d) &&
+            (largest == CVG_ANY || box->devices[d].memory_bytes >
+                                       box->devices[largest].memory_bytes)) {
+            largest = d;
+        }
+    }
+    return largest;
+}
+
 static enum cvg_status check_devices(const struct cvg_box_reader *reader,
                                      uint32_t v)
 {
     const struct cvg_box *box = reader->box;
     const struct cvg_variant *variant = &box->variants[v];
-    const struct cvg_device *largest = NULL;
     for (uint32_t d = 0; d < box->n_devices; d++) {
         enum cvg_status status = check_stages(reader, v, d);
         if (status != CVG_OK) {
             return status;
         }
-        const struct cvg_device *device = &box->devices[d];
-        if (has_stage(box, v, 0, d) &&
-            (largest == NULL || device->memory_bytes > largest->memory_bytes)) {
-            largest = device;
-        }
     }
-    if (largest == NULL) {
+    uint32_t largest = largest_device(box, v);
+    if (largest == CVG_ANY) {
         return never_measured(reader, v);
     }
-    if (variant->memory_bytes > largest->memory_bytes) {
+    const struct cvg_device *device = &box->devices[largest];
+    if (variant->memory_bytes > device->memory_bytes) {
         return cvg__source_fail(
             &reader->reader.source, cvg__variant_place(reader, v),
             "variant '%s' fits no device: it needs %.6gMiB of memory, and "
             "'%s', the largest it was measured on, has %.6gMiB",
             variant->name, (double)variant->memory_bytes / 1048576,
-            largest->name, (double)largest->memory_bytes / 1048576);
+            device->name, (double)device->memory_bytes / 1048576);
     }
     return CVG_OK;
 }

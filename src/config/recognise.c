@@ -115,7 +115,7 @@ enum cvg_status cvg_config_recognise(const char *path, enum cvg_file_kind *out,
                                      struct cvg_error *err)
 {
     char head[HEAD + 1];
-    size_t size;
+    size_t size = 0;
     *out = CVG_FILE_UNKNOWN;
     enum cvg_status status = read_head(path, head, &size, err);
     if (status != CVG_OK) {

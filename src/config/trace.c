@@ -3,6 +3,7 @@
 
 #include "config/csv.h"
 #include "config/names.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,7 @@ static bool append(struct cvg_stream *stream, size_t *capacity,
         stream->rows = rows;
         *capacity = grown;
     }
+    assert(stream->rows != NULL);
     stream->rows[stream->n_rows++] = *row;
     return true;
 }

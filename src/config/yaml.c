@@ -1,82 +1,54 @@
 /* A YAML document as a tree of values that know their places. */
 #include "config/yaml.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* libfyaml writes "<name>:LINE:COLUMN: error: MESSAGE", then pieces of the
- * source; the first call has what is wrong. */
-static void take_message(struct fy_diag *diag, void *user, const char *text,
-                         size_t length)
-{
-    (void)diag;
-    struct cvg_yaml *yaml = user;
-    if (yaml->source.err == NULL || yaml->source.err->status != CVG_OK) {
-        return;
-    }
-    char line[300];
-    snprintf(line, sizeof line, "%.*s", (int)(length < 280 ? length : 280),
-             text);
-    line[strcspn(line, "\n")] = '\0';
-    struct cvg_place at = {0, 0};
-    const char *message = line;
-    const char *position = strstr(line, ">:");
-    int used = 0;
-    if (position != NULL &&
-        sscanf(position, ">:%u:%u: error: %n", &at.line, &at.column, &used) ==
-            2 &&
-        used > 0) {
-        message = position + used;
-    }
-    cvg__source_fail(&yaml->source, at, "%s", message);
-}
 
 static enum cvg_status create_parser(struct cvg_yaml *yaml)
 {
     struct fy_diag_cfg diag_cfg;
     fy_diag_cfg_default(&diag_cfg);
     diag_cfg.fp = NULL;
-    diag_cfg.output_fn = take_message;
-    diag_cfg.user = yaml;
-    diag_cfg.colorize = false;
-    struct fy_diag *diag = fy_diag_create(&diag_cfg);
-    if (diag == NULL) {
+    yaml->diag = fy_diag_create(&diag_cfg);
+    if (yaml->diag == NULL) {
         return cvg__source_nomem(&yaml->source);
     }
+    /* Collected, never printed: 0.7.12 reads beyond its buffer when it shows a
+     * source line with many tabs. */
+    fy_diag_set_collect_errors(yaml->diag, true);
     /* Duplicate keys are found by the tables, which name both lines. */
     struct fy_parse_cfg cfg = {
         .flags = FYPCF_JSON_NONE | FYPCF_DEFAULT_VERSION_1_2 |
                  FYPCF_ALLOW_DUPLICATE_KEYS,
-        .diag = diag,
+        .diag = yaml->diag,
     };
     yaml->parser = fy_parser_create(&cfg);
-    fy_diag_unref(diag); /* the parser holds its own reference */
     return yaml->parser != NULL ? CVG_OK : cvg__source_nomem(&yaml->source);
 }
 
-/* libfyaml has spoken, or failed without a word. */
-static enum cvg_status parse_failed(struct cvg_yaml *yaml)
+/* The first thing that libfyaml has found. */
+static enum cvg_status parse_failed(const struct cvg_yaml *yaml)
 {
-    struct cvg_error *err = yaml->source.err;
-    if (err != NULL && err->status != CVG_OK) {
-        return err->status;
+    void *iterator = NULL;
+    const struct fy_diag_error *first =
+        fy_diag_errors_iterate(yaml->diag, &iterator);
+    struct cvg_place at = {0, 0};
+    if (first == NULL || first->msg == NULL) {
+        return cvg__source_fail(&yaml->source, at, "no valid YAML");
     }
-    return cvg__source_fail(&yaml->source, (struct cvg_place){0, 0},
-                            "no valid YAML");
+    if (first->line > 0 && first->column > 0) {
+        at = (struct cvg_place){(uint32_t)first->line, (uint32_t)first->column};
+    }
+    return cvg__source_fail(&yaml->source, at, "%s", first->msg);
 }
 
 static enum cvg_status load_document(struct cvg_yaml *yaml, size_t size)
 {
-    struct fy_diag *diag = NULL;
     if (fy_parser_set_string(yaml->parser, yaml->text, size) != 0) {
         return cvg__source_nomem(&yaml->source);
     }
     yaml->document = fy_parse_load_document(yaml->parser);
-    diag = fy_parser_get_diag(yaml->parser);
-    bool failed = fy_diag_got_error(diag);
-    fy_diag_unref(diag);
-    if (failed) {
+    if (fy_diag_got_error(yaml->diag)) {
         return parse_failed(yaml);
     }
     if (yaml->document == NULL || fy_document_root(yaml->document) == NULL) {
@@ -89,16 +61,13 @@ static enum cvg_status load_document(struct cvg_yaml *yaml, size_t size)
 static enum cvg_status expect_end(struct cvg_yaml *yaml)
 {
     struct fy_document *second = fy_parse_load_document(yaml->parser);
-    struct fy_diag *diag = fy_parser_get_diag(yaml->parser);
-    bool failed = fy_diag_got_error(diag);
-    fy_diag_unref(diag);
     struct cvg_value root = {NULL, {0, 0}};
     if (second != NULL) {
         struct cvg_source quiet = {yaml->source.path, NULL};
         cvg__yaml_value(&quiet, fy_document_root(second), root.at, &root);
         fy_parse_document_destroy(yaml->parser, second);
     }
-    if (failed) {
+    if (fy_diag_got_error(yaml->diag)) {
         return parse_failed(yaml);
     }
     if (second != NULL) {
@@ -113,9 +82,6 @@ enum cvg_status cvg__yaml_open(struct cvg_yaml *yaml,
                                size_t size)
 {
     *yaml = (struct cvg_yaml){.source = *source, .text = text};
-    if (source->err != NULL) {
-        source->err->status = CVG_OK;
-    }
     enum cvg_status status = cvg__check_text(source, text, size);
     if (status == CVG_OK) {
         status = create_parser(yaml);
@@ -131,8 +97,14 @@ void cvg__yaml_close(struct cvg_yaml *yaml)
     if (yaml->document != NULL) {
         fy_parse_document_destroy(yaml->parser, yaml->document);
     }
+    if (yaml->diag != NULL) {
+        fy_diag_reset_error(yaml->diag); /* else the collected ones leak */
+    }
     if (yaml->parser != NULL) {
         fy_parser_destroy(yaml->parser);
+    }
+    if (yaml->diag != NULL) {
+        fy_diag_unref(yaml->diag);
     }
     free(yaml->text);
     *yaml = (struct cvg_yaml){.text = NULL};

@@ -13,6 +13,7 @@
 struct cvg_yaml {
     struct cvg_source source;
     char *text; /* owned; libfyaml keeps pointers into it */
+    struct fy_diag *diag;
     struct fy_parser *parser;
     struct fy_document *document;
 };
