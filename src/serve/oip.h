@@ -42,6 +42,7 @@ struct cvg__infer { /* a parsed request; cvg__infer_fini() */
 
     struct cvg__infer_input *inputs;   /* model->n_inputs */
     struct cvg__infer_output *outputs; /* in the order of the reply */
+    size_t n_inputs;                   /* in use, of `inputs` */
     uint32_t n_outputs;
     size_t room_inputs, room_outputs;
     bool all_outputs;   /* the request lists none */

@@ -28,8 +28,7 @@ bool cvg__name_valid(const char *name)
 
 static void free_inputs(struct cvg__infer *infer)
 {
-    for (size_t i = 0; infer->model != NULL && i < infer->model->n_inputs;
-         i++) {
+    for (size_t i = 0; i < infer->n_inputs; i++) {
         if (infer->inputs[i].owned) {
             free(infer->inputs[i].tensor.data);
         }
@@ -76,8 +75,7 @@ static bool make_room(struct cvg__infer *infer,
 size_t cvg__infer_bytes(const struct cvg__infer *infer)
 {
     size_t sum = 0;
-    for (size_t i = 0; infer->model != NULL && i < infer->model->n_inputs;
-         i++) {
+    for (size_t i = 0; i < infer->n_inputs; i++) {
         sum += infer->inputs[i].owned ? infer->inputs[i].tensor.bytes : 0;
     }
     return sum;
@@ -488,6 +486,7 @@ enum cvg_status cvg__infer_parse(struct cvg__infer *infer,
         return cvg_fail(p.err, CVG_NOMEM, "no memory for a request");
     }
     infer->model = model;
+    infer->n_inputs = model->n_inputs;
     if (header > (int64_t)size || header < CVG__HEADER_ABSENT) {
         return cvg_fail(p.err, CVG_INVALID,
                         "Inference-Header-Content-Length is %lld, but the "
