@@ -3,7 +3,7 @@
  * name: the nearest known one).
  *
  * Reading stops at the first error. Files are read into memory whole, within
- * limits: 16 MiB for YAML, 1 GiB for CSV. */
+ * limits: 4 MiB for YAML, 1 GiB for CSV. */
 #ifndef CVG_CONFIG_CONFIG_H
 #define CVG_CONFIG_CONFIG_H
 

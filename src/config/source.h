@@ -4,7 +4,8 @@
 
 #include "config/config.h"
 
-#define CVG_YAML_LIMIT ((size_t)16 << 20)
+/* A YAML tree takes some 150 times the size of its text. */
+#define CVG_YAML_LIMIT ((size_t)4 << 20)
 #define CVG_CSV_LIMIT ((size_t)1 << 30)
 
 struct cvg_source {        /* borrowed, both */

@@ -349,7 +349,7 @@ static void test_file_errors(void **state)
     assert_string_equal(err.text, "/tmp: cannot read: Is a directory");
     assert_int_equal(cvg_config_load_box("/dev/zero", 0, &box, &err),
                      CVG_CONFIG);
-    assert_string_equal(err.text, "/dev/zero: larger than 16 MiB");
+    assert_string_equal(err.text, "/dev/zero: larger than 4 MiB");
 }
 
 int main(void)
