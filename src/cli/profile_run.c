@@ -248,6 +248,26 @@ static enum cvg_status measure_answers(struct cvg_profiling *p,
     return status == CVG_OK ? put_variant(p, variant, &answers, err) : status;
 }
 
+/* Pictures of any size, texts of any length: how long they take depends on it,
+ * and nothing says what is usual. */
+static void warn_of_open_shapes(const struct cvg_profiling *p,
+                                const struct cvg_measure *m, const char *name)
+{
+    const struct cvg_model_info *info = cvg_measure_info(m);
+    for (size_t k = 0; k < info->n_inputs; k++) {
+        for (uint32_t d = 1; d < info->inputs[k].n_dims; d++) {
+            if (info->inputs[k].dims[d] < 0) {
+                end_progress(p);
+                fprintf(stderr,
+                        "convergo profile: %s: input '%s' leaves sizes open; "
+                        "measured with 1, real items will take longer\n",
+                        name, info->inputs[k].name);
+                break;
+            }
+        }
+    }
+}
+
 static enum cvg_status measure_variant(struct cvg_profiling *p,
                                        struct cvg_measure *m, uint32_t device,
                                        uint32_t variant, struct cvg_error *err)
@@ -257,6 +277,7 @@ static enum cvg_status measure_variant(struct cvg_profiling *p,
     say_progress(p, p->box->devices[device].name, name, "loading");
     enum cvg_status status = measure_load(m, variant, &load, err);
     if (status == CVG_OK) {
+        warn_of_open_shapes(p, m, name);
         status = measure_batches(p, m, device, variant, load.time, err);
     }
     bool first = device == p->devices[0];

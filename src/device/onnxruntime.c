@@ -383,7 +383,8 @@ static enum cvg_status open_device(const struct cvg_device_env *env,
     enum cvg_status status =
         device->provider == NULL
             ? CVG_OK
-            : cvg_ort_check_provider(ort, device->provider, err);
+            : cvg_ort_check_provider(ort, device->provider, device->n_options,
+                                     err);
     if (status != CVG_OK) {
         return status;
     }

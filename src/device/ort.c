@@ -174,9 +174,14 @@ static void list_providers(char *const *names, int n, char *out, size_t size)
 }
 
 enum cvg_status cvg_ort_check_provider(const struct cvg_ort *ort,
-                                       const char *provider,
+                                       const char *provider, size_t n_options,
                                        struct cvg_error *err)
 {
+    if (same_provider(provider, "CPU")) {
+        return n_options == 0
+                   ? CVG_OK
+                   : cvg_fail(err, CVG_CONFIG, "provider CPU takes no options");
+    }
     char **names = NULL;
     int n = 0;
     enum cvg_status status =

@@ -40,9 +40,9 @@ enum cvg_status cvg_ort_check(const struct cvg_ort *ort, OrtStatus *status,
 
 /* Is there an execution provider of that name ("CPU", "XNNPACK", "CUDA"; any
  * case, "ExecutionProvider" at the end may be left out)? CVG_CONFIG lists those
- * that there are. */
+ * that there are, or says that CPU takes no options. */
 enum cvg_status cvg_ort_check_provider(const struct cvg_ort *ort,
-                                       const char *provider,
+                                       const char *provider, size_t n_options,
                                        struct cvg_error *err);
 
 /* Adds the provider to a session's options; "CPU" is always there. */

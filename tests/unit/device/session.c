@@ -287,11 +287,14 @@ static void providers_are_checked(void **state)
     struct cvg_error err = {.text = ""};
     const struct cvg_ort *ort = cvg_ort_get(&err);
     assert_non_null(ort);
-    assert_int_equal(cvg_ort_check_provider(ort, "CPU", &err), CVG_OK);
-    assert_int_equal(cvg_ort_check_provider(ort, "cpu", &err), CVG_OK);
-    assert_int_equal(cvg_ort_check_provider(ort, "CPUExecutionProvider", &err),
-                     CVG_OK);
-    assert_int_equal(cvg_ort_check_provider(ort, "Nonesuch", &err), CVG_CONFIG);
+    assert_int_equal(cvg_ort_check_provider(ort, "CPU", 0, &err), CVG_OK);
+    assert_int_equal(cvg_ort_check_provider(ort, "cpu", 0, &err), CVG_OK);
+    assert_int_equal(
+        cvg_ort_check_provider(ort, "CPUExecutionProvider", 0, &err), CVG_OK);
+    assert_int_equal(cvg_ort_check_provider(ort, "CPU", 1, &err), CVG_CONFIG);
+    assert_non_null(strstr(err.text, "no options"));
+    assert_int_equal(cvg_ort_check_provider(ort, "Nonesuch", 0, &err),
+                     CVG_CONFIG);
     assert_non_null(strstr(err.text, "'Nonesuch'"));
     assert_non_null(strstr(err.text, "it has:"));
     assert_non_null(strstr(err.text, "CPU"));
@@ -299,7 +302,7 @@ static void providers_are_checked(void **state)
     assert_null(ort->api->CreateSessionOptions(&options));
     static const char *const names[] = {"Nonesuch", "CUDA", "TensorRT"};
     for (size_t k = 0; k < 3; k++) {
-        if (cvg_ort_check_provider(ort, names[k], NULL) != CVG_OK) {
+        if (cvg_ort_check_provider(ort, names[k], 0, NULL) != CVG_OK) {
             assert_int_equal(
                 cvg_ort_add_provider(ort, options, names[k], NULL, 0, &err),
                 CVG_DEVICE);
