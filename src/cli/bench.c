@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #define MAX_POLICIES 64
-#define CONNECTIONS 512
+/* More than the queues of our own server hold; another's may have a limit. */
+#define OWN_CONNECTIONS 8192
+#define REMOTE_CONNECTIONS 500
+#define SPARE_DESCRIPTORS 64
 
 struct bench {
     const struct cvg_verb *verb;
@@ -22,7 +25,8 @@ struct bench {
     size_t n_policies;
     const char *json, *dataset;
     bool labels;
-    uint64_t seed, connections;
+    uint64_t seed;
+    uint64_t connections; /* 0: not given */
     double load;
     cvg_span duration; /* 0: the workload's own */
 
@@ -278,7 +282,15 @@ static void warn(FILE *out, const json_t *report)
     const char *policy = json_string_value(json_object_get(report, "policy"));
     const char *error =
         json_string_value(json_object_get(generator, "first_error"));
-    if (json_is_true(json_object_get(generator, "behind"))) {
+    if (json_is_true(json_object_get(generator, "full"))) {
+        fprintf(out,
+                "warning: policy %s: all %lld connections were in use, and "
+                "requests waited for one (counted as\nlatency). Give more "
+                "--connections.\n",
+                policy,
+                (long long)json_integer_value(
+                    json_object_get(generator, "connections")));
+    } else if (json_is_true(json_object_get(generator, "behind"))) {
         fprintf(out,
                 "warning: policy %s: the load generator fell behind: 1 %% of "
                 "the requests were sent more\nthan %.1f ms late (counted as "
@@ -310,19 +322,25 @@ static enum cvg_status show(const struct bench *b, const json_t *reports,
 }
 
 /* Many connections at once need as many descriptors. */
-static void raise_descriptors(void)
+static void set_connections(struct bench *b)
 {
     struct rlimit limit;
+    if (b->connections == 0) {
+        b->connections = b->remote ? REMOTE_CONNECTIONS : OWN_CONNECTIONS;
+    }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur > 2 * SPARE_DESCRIPTORS &&
+            b->connections > limit.rlim_cur - SPARE_DESCRIPTORS) {
+            b->connections = limit.rlim_cur - SPARE_DESCRIPTORS;
+        }
     }
 }
 
 static int run(const struct cvg_verb *verb, int argc, char **argv)
 {
-    struct bench b = {
-        .verb = verb, .seed = 1, .load = 1, .connections = CONNECTIONS};
+    struct bench b = {.verb = verb, .seed = 1, .load = 1};
     struct cvg_error err = {.text = ""};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -333,7 +351,7 @@ static int run(const struct cvg_verb *verb, int argc, char **argv)
     if (code != 0) {
         return code;
     }
-    raise_descriptors();
+    set_connections(&b);
     json_t *reports = json_array();
     enum cvg_status status = prepare(&b, &err);
     if (status == CVG_OK) {
@@ -367,7 +385,7 @@ const struct cvg_verb cvg_verb_bench = {
         "  --seed N          of arrivals, items and the server (1)\n"
         "  --load F          multiplies every rate (1)\n"
         "  --duration TIME   cuts the workload, as in 15s\n"
-        "  --connections N   open at once at most (512)\n"
+        "  --connections N   open at once at most (8192; of a URL: 500)\n"
         "  --json FILE       write the report; - is stdout\n",
     .run = run,
 };

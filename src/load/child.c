@@ -135,11 +135,15 @@ enum cvg_status cvg_child_start(struct cvg_child *child, const char *box,
 {
     char seed_text[24];
     snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
+    /* Its limits on connections are against strangers; in overload we come
+     * with as many as there are requests waiting. */
     const char *argv[] = {"convergo",    "serve",
                           box,           "--http",
                           "127.0.0.1:0", "--metrics",
                           "127.0.0.1:0", "--seed",
-                          seed_text,     policy == NULL ? NULL : "--policy",
+                          seed_text,     "--max-connections",
+                          "65536",       "--max-connections-per-ip",
+                          "0",           policy == NULL ? NULL : "--policy",
                           policy,        NULL};
     int out[2];
     *child = (struct cvg_child){.log = -1};

@@ -178,6 +178,8 @@ static json_t *generator_json(const struct cvg__run *run)
         "{s:I, s:I, s:o, s:o, s:b}", "sent", (json_int_t)run->sent,
         "connections", (json_int_t)run->connections, "late_p99_ms",
         rounded(p99), "late_max_ms", rounded(max), "behind", p99 > BEHIND_MS);
+    json_object_set_new(generator, "full",
+                        json_boolean(run->connections >= run->o->connections));
     json_object_set_new(generator, "no_reply",
                         json_integer((json_int_t)run->no_reply));
     json_object_set_new(generator, "first_error",

@@ -239,9 +239,10 @@ static void progress(const struct cvg__run *run)
         met += stats->apps[i].slo.joint_met;
         judged += stats->apps[i].slo.joint_offered;
     }
-    fprintf(run->o->progress, "\r\033[K%5.1f s  sent %llu, answered %llu",
-            (double)from_start(run) * 1e-9, (unsigned long long)run->sent,
-            (unsigned long long)run->answered);
+    fprintf(run->o->progress, "\r\033[K%s%s%5.1f s  sent %llu, answered %llu",
+            run->o->policy == NULL ? "" : run->o->policy,
+            run->o->policy == NULL ? "" : ": ", (double)from_start(run) * 1e-9,
+            (unsigned long long)run->sent, (unsigned long long)run->answered);
     if (judged > 0) {
         fprintf(run->o->progress, ", joint %.2f %% so far",
                 100 * (double)met / (double)judged);

@@ -236,7 +236,8 @@ class Latency(Fake):
         # 50 requests of 40 ms one after the other take 2 s.
         self.assertGreater(report["latency_ms"]["max"], 900)
         self.assertTrue(report["generator"]["behind"])
-        self.assertIn("fell behind", self.output)
+        self.assertTrue(report["generator"]["full"])
+        self.assertIn("all 1 connections were in use", self.output)
 
     def test_warm_up_is_left_out(self):
         server = self.start([app("a", deadline_us=100000)],
