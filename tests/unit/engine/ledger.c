@@ -690,7 +690,6 @@ static void last_partial_window_joins(void **state)
 static void joined_window_needs_no_more(void **state)
 {
     (void)state;
-    skip(); /* known: the joined window is asked for throughput x its length */
     struct court c;
     prepare(&c);
     world_slo_throughput(c.app, 10);
@@ -779,7 +778,6 @@ static void endings_long_after(void **state)
 static void answer_after_an_hour(void **state)
 {
     (void)state;
-    skip(); /* known: an answer after its window left the ring meets nothing */
     struct court c;
     prepare(&c);
     world_slo_accuracy(c.app, 0.8);
@@ -830,8 +828,6 @@ static void windows_are_judged_on_the_way(void **state)
 static void slo_changed_in_mid_run(void **state)
 {
     (void)state;
-    skip(); /* known: set_slo() at a window's first instant spares that window
-             */
     struct court c;
     prepare(&c);
     world_slo_throughput(c.app, 10);
@@ -860,7 +856,6 @@ static void slo_changed_in_mid_run(void **state)
 static void open_windows_keep_their_slo(void **state)
 {
     (void)state;
-    skip(); /* known: windows judged late are judged by the newest SLO */
     struct court c;
     prepare(&c);
     world_slo_accuracy(c.app, 0.8);
@@ -885,8 +880,6 @@ static void open_windows_keep_their_slo(void **state)
 static void slo_declared_later(void **state)
 {
     (void)state;
-    skip(); /* known: set_slo() at a window's first instant spares that window
-             */
     struct court c;
     prepare(&c);
     convene(&c, 0, CVG_NEVER);
@@ -1360,15 +1353,12 @@ static void agrees_with_a_second_judge(void **state)
 static void agrees_about_joined_windows(void **state)
 {
     (void)state;
-    skip(); /* known: the joined window is asked for throughput x its length */
     run_trials(true, false);
 }
 
 static void agrees_when_slos_change(void **state)
 {
     (void)state;
-    skip(); /* known: set_slo() at a window's first instant spares that window
-             */
     run_trials(false, true);
 }
 
