@@ -77,6 +77,91 @@ static enum cvg_status expect_end(struct cvg_yaml *yaml)
     return CVG_OK;
 }
 
+static struct cvg_place scalar_place(struct fy_node *node)
+{
+    struct fy_token *token = fy_node_get_scalar_token(node);
+    const struct fy_mark *mark =
+        token != NULL ? fy_token_start_mark(token) : NULL;
+    if (mark == NULL || mark->line < 0 || mark->column < 0) {
+        return (struct cvg_place){0, 0};
+    }
+    /* The mark of a quoted text or an alias is behind its first character. */
+    enum fy_node_style style = fy_node_get_style(node);
+    bool behind = style == FYNS_SINGLE_QUOTED || style == FYNS_DOUBLE_QUOTED ||
+                  style == FYNS_ALIAS;
+    return (struct cvg_place){(uint32_t)mark->line + 1,
+                              (uint32_t)mark->column + (behind ? 0 : 1)};
+}
+
+/* --- what libfyaml 0.7.12 cannot read without losing memory ---------------- */
+
+#define MAX_QUOTES 5U
+
+/* Quotes written twice inside a 'single quoted' scalar. */
+static size_t count_quotes(const struct cvg_yaml *yaml, struct fy_node *node)
+{
+    struct fy_token *token = fy_node_get_scalar_token(node);
+    if (token == NULL || fy_node_get_style(node) != FYNS_SINGLE_QUOTED) {
+        return 0;
+    }
+    size_t n = 0;
+    size_t end = fy_token_end_mark(token)->input_pos;
+    for (size_t i = fy_token_start_mark(token)->input_pos; i < end; i++) {
+        n += yaml->text[i] == '\'';
+    }
+    return n / 2;
+}
+
+static enum cvg_status check_quotes(const struct cvg_yaml *yaml,
+                                    struct fy_node *node);
+
+static enum cvg_status check_pairs(const struct cvg_yaml *yaml,
+                                   struct cvg_value map)
+{
+    void *iterator = NULL;
+    struct fy_node *key;
+    struct fy_node *value;
+    enum cvg_status status = CVG_OK;
+    while (status == CVG_OK &&
+           cvg__yaml_next_pair(map, &iterator, &key, &value)) {
+        status = check_quotes(yaml, key);
+        if (status == CVG_OK) {
+            status = check_quotes(yaml, value);
+        }
+    }
+    return status;
+}
+
+/* Nesting is bounded by libfyaml, so the recursion is. */
+static enum cvg_status check_quotes(const struct cvg_yaml *yaml,
+                                    struct fy_node *node)
+{
+    struct cvg_value value = {node, {0, 0}};
+    enum cvg_status status = CVG_OK;
+    if (node == NULL) {
+        return CVG_OK;
+    }
+    if (fy_node_is_mapping(node)) {
+        return check_pairs(yaml, value);
+    }
+    if (fy_node_is_sequence(node)) {
+        void *iterator = NULL;
+        struct fy_node *item;
+        while (status == CVG_OK &&
+               cvg__yaml_next_item(value, &iterator, &item)) {
+            status = check_quotes(yaml, item);
+        }
+        return status;
+    }
+    if (count_quotes(yaml, node) > MAX_QUOTES) {
+        return cvg__source_fail(&yaml->source, scalar_place(node),
+                                "more than %u quotes in a single quoted text: "
+                                "put it in double quotes",
+                                MAX_QUOTES);
+    }
+    return CVG_OK;
+}
+
 enum cvg_status cvg__yaml_open(struct cvg_yaml *yaml,
                                const struct cvg_source *source, char *text,
                                size_t size)
@@ -89,7 +174,12 @@ enum cvg_status cvg__yaml_open(struct cvg_yaml *yaml,
     if (status == CVG_OK) {
         status = load_document(yaml, size);
     }
-    return status == CVG_OK ? expect_end(yaml) : status;
+    if (status == CVG_OK) {
+        status = expect_end(yaml);
+    }
+    return status == CVG_OK
+               ? check_quotes(yaml, fy_document_root(yaml->document))
+               : status;
 }
 
 void cvg__yaml_close(struct cvg_yaml *yaml)
@@ -108,22 +198,6 @@ void cvg__yaml_close(struct cvg_yaml *yaml)
     }
     free(yaml->text);
     *yaml = (struct cvg_yaml){.text = NULL};
-}
-
-static struct cvg_place scalar_place(struct fy_node *node)
-{
-    struct fy_token *token = fy_node_get_scalar_token(node);
-    const struct fy_mark *mark =
-        token != NULL ? fy_token_start_mark(token) : NULL;
-    if (mark == NULL || mark->line < 0 || mark->column < 0) {
-        return (struct cvg_place){0, 0};
-    }
-    /* The mark of a quoted text or an alias is behind its first character. */
-    enum fy_node_style style = fy_node_get_style(node);
-    bool behind = style == FYNS_SINGLE_QUOTED || style == FYNS_DOUBLE_QUOTED ||
-                  style == FYNS_ALIAS;
-    return (struct cvg_place){(uint32_t)mark->line + 1,
-                              (uint32_t)mark->column + (behind ? 0 : 1)};
 }
 
 /* A map or list stands where its first scalar does. */
