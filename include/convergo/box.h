@@ -153,6 +153,10 @@ enum cvg_status cvg_box_add_built_in_apps(struct cvg_box *box,
  * device, devices in order. */
 uint32_t cvg_box_units(const struct cvg_box *box);
 
+/* Was the variant ever measured on the device, and does its memory hold it? */
+bool cvg_box_can_run(const struct cvg_box *box, uint32_t device,
+                     uint32_t variant);
+
 /* Time to switch a unit of `device` to `variant`, not in its cache: the
  * profile's switch_ms, else fixed + per_mib x min(weights, cache); 0 for a
  * device without switch cost. */

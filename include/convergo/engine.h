@@ -191,9 +191,12 @@ size_t cvg_engine_live(const struct cvg_engine *engine);
 size_t cvg_engine_waiting(const struct cvg_engine *engine, uint32_t app);
 size_t cvg_engine_running(const struct cvg_engine *engine);
 
-/* The nearest bounds that could be met by these alone, on an empty box: what
- * a 504 names. Fields of kinds that are feasible are as asked. False: all can
- * be met together. Pure; may be called between steps. */
+/* Could the request not be met even on an empty box? Then `nearest` holds what
+ * could: where some kinds are out of reach by themselves, these at their
+ * nearest value and the others as asked; where each could be met but not all
+ * together (reason INFEASIBLE), for each kind the value that would do if only
+ * that one gave way (CVG_NEVER, -1, INFINITY: none would). False: all can be
+ * met. Pure; may be called between steps. */
 struct cvg_nearest {
     enum cvg_reason reason;
     cvg_span deadline;
@@ -228,7 +231,8 @@ enum cvg_status cvg_engine_explain(const struct cvg_engine *engine,
 /* --- what has been counted ------------------------------------------------ */
 
 struct cvg_stats; /* see convergo/stats.h */
-const struct cvg_stats *cvg_engine_stats(const struct cvg_engine *engine);
+/* As of the last step; borrowed, and counting on. */
+const struct cvg_stats *cvg_engine_stats(struct cvg_engine *engine);
 
 /* Judges every window that has ended, and the open ones as they stand. Call it
  * once, after the last request has ended, before the final report. */

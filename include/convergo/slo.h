@@ -31,14 +31,31 @@ static inline bool cvg_slo_has(const struct cvg_slo *slo,
     return (slo->declared >> kind & 1U) != 0;
 }
 
+/* The kinds that `by` declares replace those of `slo`; others stay. */
+static inline void cvg_slo_merge(struct cvg_slo *slo, const struct cvg_slo *by)
+{
+    if (cvg_slo_has(by, CVG_SLO_DEADLINE)) {
+        slo->deadline = by->deadline;
+    }
+    if (cvg_slo_has(by, CVG_SLO_ACCURACY)) {
+        slo->accuracy = by->accuracy;
+    }
+    if (cvg_slo_has(by, CVG_SLO_THROUGHPUT)) {
+        slo->throughput_rps = by->throughput_rps;
+    }
+    if (cvg_slo_has(by, CVG_SLO_ENERGY)) {
+        slo->energy_j = by->energy_j;
+    }
+    slo->declared |= by->declared;
+}
+
 /* The same kinds, with the same bounds. */
 static inline bool cvg_slo_equal(const struct cvg_slo *a,
                                  const struct cvg_slo *b)
 {
     return a->declared == b->declared && a->deadline == b->deadline &&
            a->accuracy == b->accuracy &&
-           a->throughput_rps == b->throughput_rps &&
-           a->energy_j == b->energy_j;
+           a->throughput_rps == b->throughput_rps && a->energy_j == b->energy_j;
 }
 
 /* Is each answer judged by its accuracy, or the mean over a window? */

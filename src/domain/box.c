@@ -176,6 +176,14 @@ uint32_t cvg_box_units(const struct cvg_box *box)
     return n;
 }
 
+bool cvg_box_can_run(const struct cvg_box *box, uint32_t device,
+                     uint32_t variant)
+{
+    return box->variants[variant].memory_bytes <=
+               box->devices[device].memory_bytes &&
+           cvg_profile_max_batch(box->profile, variant, 0, 0, device) > 0;
+}
+
 uint64_t cvg_box_cache_need(const struct cvg_box *box, uint32_t device,
                             uint32_t variant)
 {

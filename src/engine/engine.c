@@ -11,15 +11,6 @@
 
 /* --- create and destroy ------------------------------------------------------- */
 
-static uint32_t power_of_two(uint32_t n)
-{
-    uint32_t p = 16;
-    while (p < n) {
-        p *= 2;
-    }
-    return p;
-}
-
 static uint32_t largest_batch(const struct cvg_box *box)
 {
     uint32_t largest = 1;
@@ -45,8 +36,6 @@ static void measure(struct cvg_engine *e)
     }
     /* A batch that fails goes back to its queue above the limit. */
     e->n_slots = queued + e->n_batches * e->max_batch + 1;
-    e->id_mask = power_of_two(2 * e->n_slots) - 1;
-    e->ended_mask = power_of_two(2 * e->max_ended) - 1;
     /* A step ends at most: what one device down gives back or ends, the drops
      * of the policy and of time, a start per batch, and loads. */
     e->max_actions = 2 * e->n_batches * e->max_batch + e->n_batches +
@@ -67,7 +56,6 @@ static bool allocate(struct cvg_engine *e)
     e->fastest = zeroed(box->n_apps, sizeof *e->fastest);
     e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
-    e->id_table = zeroed(e->id_mask, sizeof *e->id_table);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
     e->heap = zeroed(e->n_slots, sizeof *e->heap);
     e->units = zeroed(e->n_units, sizeof *e->units);
@@ -84,15 +72,16 @@ static bool allocate(struct cvg_engine *e)
     e->action_ids =
         zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->action_ids);
     e->ended = zeroed(e->max_ended, sizeof *e->ended);
-    e->ended_table = zeroed(e->ended_mask, sizeof *e->ended_table);
     return e->apps != NULL && e->fastest != NULL && e->enabled != NULL &&
-           e->slots != NULL && e->id_table != NULL && e->queues != NULL &&
-           e->heap != NULL && e->units != NULL && e->unit_states != NULL &&
+           e->slots != NULL && e->queues != NULL && e->heap != NULL &&
+           e->units != NULL && e->unit_states != NULL &&
            e->first_unit != NULL && e->batches != NULL &&
            e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
            e->choices.starts != NULL && e->actions != NULL &&
-           e->action_ids != NULL && e->ended != NULL && e->ended_table != NULL;
+           e->action_ids != NULL && e->ended != NULL &&
+           cvg_id_map_reserve(&e->by_id, e->n_slots) &&
+           cvg_id_map_reserve(&e->ended_by_id, e->max_ended);
 }
 
 static bool allocate_part(size_t (*size_of)(const struct cvg_box *),
@@ -115,8 +104,6 @@ static bool allocate_parts(struct cvg_engine *e)
 
 static void link_slots(struct cvg_engine *e)
 {
-    memset(e->id_table, 0xff, (e->id_mask + 1U) * sizeof *e->id_table);
-    memset(e->ended_table, 0xff, (e->ended_mask + 1U) * sizeof *e->ended_table);
     for (uint32_t i = 0; i < e->n_slots; i++) {
         e->slots[i].next = i + 1 < e->n_slots ? i + 1 : NONE;
     }
@@ -228,7 +215,8 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->fastest);
     free(e->enabled);
     free(e->slots);
-    free(e->id_table);
+    cvg_id_map_fini(&e->by_id);
+    cvg_id_map_fini(&e->ended_by_id);
     free(e->queues);
     free(e->heap);
     free(e->units);
@@ -243,7 +231,6 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->actions);
     free(e->action_ids);
     free(e->ended);
-    free(e->ended_table);
     free(e);
 }
 
@@ -260,8 +247,8 @@ struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type)
 static void change_app(struct cvg_engine *e, uint32_t app,
                        const struct cvg_slo *slo)
 {
-    e->apps[app].slo = *slo;
-    cvg_ledger_set_slo(e->ledger, app, e->now, slo);
+    cvg_slo_merge(&e->apps[app].slo, slo);
+    cvg_ledger_set_slo(e->ledger, app, e->now, &e->apps[app].slo);
     cvg__refresh_fastest(e);
     for (uint32_t i = 0; i < e->n_slots; i++) {
         struct slot *s = &e->slots[i];
@@ -394,6 +381,7 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
     if (e->n_heap > 0) {
         /* Given up after that instant, not at it. */
         cvg_time drop = e->slots[e->heap[0]].drop_at + 1;
+        drop = drop > e->now ? drop : e->now;
         next = drop < next ? drop : next;
     }
     next = e->policy_wake < next ? e->policy_wake : next;
@@ -417,22 +405,19 @@ size_t cvg_engine_running(const struct cvg_engine *e)
     return e->n_running;
 }
 
-const struct cvg_stats *cvg_engine_stats(const struct cvg_engine *e)
+const struct cvg_stats *cvg_engine_stats(struct cvg_engine *e)
 {
-    for (size_t d = 0; d < e->box->n_devices; d++) {
-        e->stats->devices[d].slowdown = cvg__slowdown(e, (uint32_t)d);
+    for (uint32_t u = 0; u < e->n_units; u++) {
+        cvg__unit_touch(e, u); /* busy time up to now */
+    }
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        e->stats->devices[d].slowdown = cvg__slowdown(e, d);
     }
     return e->stats;
 }
 
 void cvg_engine_finish(struct cvg_engine *e, cvg_time now)
 {
-    for (uint32_t u = 0; u < e->n_units; u++) {
-        if (e->units[u].n_held > 0) {
-            e->stats->devices[e->units[u].device].busy +=
-                now - e->unit_states[u].busy_since;
-            e->unit_states[u].busy_since = now;
-        }
-    }
+    e->now = now > e->now ? now : e->now;
     cvg_ledger_finish(e->ledger, now);
 }

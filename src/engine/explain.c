@@ -29,8 +29,11 @@ void cvg__remember(struct cvg_engine *e, const struct slot *s,
                    enum cvg_outcome outcome, enum cvg_reason reason,
                    double energy_j)
 {
-    uint32_t place = (uint32_t)(e->ended_count++ % e->max_ended);
-    struct ended *r = &e->ended[place];
+    struct ended *r = &e->ended[e->ended_count++ % e->max_ended];
+    if (r->id != 0 && cvg_id_map_get(&e->ended_by_id, r->id) == r) {
+        cvg_id_map_remove(&e->ended_by_id, r->id); /* the oldest goes */
+    }
+    cvg_id_map_remove(&e->ended_by_id, s->request.id); /* an id used again */
     r->id = s->request.id;
     r->why = explanation_of(e, s);
     r->why.ended = true;
@@ -38,21 +41,21 @@ void cvg__remember(struct cvg_engine *e, const struct slot *s,
     r->why.reason = reason;
     r->why.finished = e->now;
     r->why.energy_j = energy_j;
-    e->ended_table[s->request.id & e->ended_mask] = place;
+    cvg_id_map_put(&e->ended_by_id, r->id, r);
 }
 
 enum cvg_status cvg_engine_explain(const struct cvg_engine *e, uint64_t request,
                                    struct cvg_explanation *out)
 {
-    uint32_t slot = cvg__ids_find(e, request);
-    if (slot != NONE) {
-        *out = explanation_of(e, &e->slots[slot]);
+    const struct slot *live = cvg_id_map_get(&e->by_id, request);
+    if (live != NULL) {
+        *out = explanation_of(e, live);
         return CVG_OK;
     }
-    uint32_t place = e->ended_table[request & e->ended_mask];
-    if (request == 0 || place == NONE || e->ended[place].id != request) {
+    const struct ended *ended = cvg_id_map_get(&e->ended_by_id, request);
+    if (ended == NULL) {
         return CVG_NOTFOUND;
     }
-    *out = e->ended[place].why;
+    *out = ended->why;
     return CVG_OK;
 }

@@ -82,7 +82,9 @@ static cvg_span fastest_of_variant(const struct cvg_engine *e,
             continue;
         }
         for (uint32_t d = 0; d < e->box->n_devices; d++) {
-            if (up_only && !cvg_view_up(&e->view, d)) {
+            if ((up_only && (!cvg_view_up(&e->view, d) ||
+                             cvg__residency(e, d, variant)->failed)) ||
+                !cvg_box_can_run(e->box, d, variant)) {
                 continue;
             }
             cvg_span time =
@@ -163,74 +165,122 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s)
 
 /* --- what a 504 names --------------------------------------------------------- */
 
-/* Looks at every way to run the request with one kind of bound left out; what
- * it needs of that kind is the nearest feasible value. */
-static void scan_ways(const struct cvg_engine *e, const struct cvg_request *r,
-                      struct cvg_nearest *best, bool *all_met)
+/* What the best way is worth in one kind, among those that keep the other
+ * bounds; and whether one keeps all. */
+struct best_ways {
+    bool met;          /* some way keeps all three */
+    cvg_span deadline; /* CVG_NEVER: none keeps accuracy and energy */
+    double accuracy;   /* < 0: none keeps deadline and energy */
+    double energy_j;   /* INFINITY: none keeps deadline and accuracy */
+};
+
+static void look_at_way(const struct cvg_engine *e, const struct cvg_request *r,
+                        uint32_t v, uint32_t exit, uint32_t device, uint32_t n,
+                        struct best_ways *best)
 {
+    const struct cvg_profile *p = e->profile;
+    double accuracy = e->box->variants[v].accuracy[exit];
+    cvg_span time = cvg_profile_time(p, v, 0, exit, device, n, CVG_MEAN);
+    double energy = cvg_profile_energy(p, v, 0, exit, device, n) / n;
+    bool accurate = accuracy >= r->min_accuracy - 1e-12;
+    bool frugal = energy <= r->max_energy_j;
+    bool fast = r->deadline == CVG_NEVER || time <= r->deadline - r->arrival;
+    best->met = best->met || (accurate && frugal && fast);
+    if (accurate && frugal && time < best->deadline) {
+        best->deadline = time;
+    }
+    if (accurate && fast && energy < best->energy_j) {
+        best->energy_j = energy;
+    }
+    if (frugal && fast && accuracy > best->accuracy) {
+        best->accuracy = accuracy;
+    }
+}
+
+static struct best_ways look_at_ways(const struct cvg_engine *e,
+                                     const struct cvg_request *r)
+{
+    struct best_ways best = {
+        .deadline = CVG_NEVER, .accuracy = -1, .energy_j = INFINITY};
     const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
-    cvg_span deadline =
-        r->deadline == CVG_NEVER ? CVG_NEVER : r->deadline - r->arrival;
     for (size_t i = 0; i < family->n_variants; i++) {
         uint32_t v = family->variants[i];
         if (r->variant != CVG_ANY && r->variant != v) {
             continue;
         }
         for (uint32_t x = 0; x < e->box->variants[v].n_exits; x++) {
-            double accuracy = e->box->variants[v].accuracy[x];
             for (uint32_t d = 0; d < e->box->n_devices; d++) {
-                uint32_t n = cvg_profile_min_batch(e->profile, v, 0, x, d);
+                uint32_t n = cvg_box_can_run(e->box, d, v)
+                                 ? cvg_profile_min_batch(e->profile, v, 0, x, d)
+                                 : 0;
                 uint32_t max = cvg_profile_max_batch(e->profile, v, 0, x, d);
                 for (; n > 0 && n <= max; n++) {
-                    cvg_span time =
-                        cvg_profile_time(e->profile, v, 0, x, d, n, CVG_MEAN);
-                    double energy =
-                        cvg_profile_energy(e->profile, v, 0, x, d, n) / n;
-                    bool accurate = accuracy >= r->min_accuracy - 1e-12;
-                    bool frugal = energy <= r->max_energy_j;
-                    bool fast = time <= deadline;
-                    *all_met = *all_met || (accurate && frugal && fast);
-                    if (accurate && frugal && time < best->deadline) {
-                        best->deadline = time;
-                    }
-                    if (accurate && fast && energy < best->energy_j) {
-                        best->energy_j = energy;
-                    }
-                    if (frugal && fast && accuracy > best->accuracy) {
-                        best->accuracy = accuracy;
-                    }
+                    look_at_way(e, r, v, x, d, n, &best);
                 }
             }
         }
     }
+    return best;
 }
 
-/* One kind alone out of reach is named; else that they exclude each other. */
-static enum cvg_reason infeasible_reason(const struct cvg_engine *e,
-                                         const struct cvg_request *r)
+/* The request with no bound but the ones that are kept. */
+static struct cvg_request only(const struct cvg_request *r, bool deadline,
+                               bool accuracy, bool energy)
 {
-    static const enum cvg_reason reasons[] = {CVG_REASON_INFEASIBLE_ACCURACY,
-                                              CVG_REASON_INFEASIBLE_ENERGY,
-                                              CVG_REASON_INFEASIBLE_DEADLINE};
-    for (int i = 0; i < 3; i++) {
-        struct cvg_request alone = *r;
-        if (i != 0) {
-            alone.min_accuracy = 0;
-        }
-        if (i != 1) {
-            alone.max_energy_j = INFINITY;
-        }
-        if (i != 2) {
-            alone.deadline = CVG_NEVER;
-        }
-        struct cvg_nearest unused = {0};
-        bool met = false;
-        scan_ways(e, &alone, &unused, &met);
-        if (!met) {
-            return reasons[i];
-        }
+    struct cvg_request alone = *r;
+    alone.deadline = deadline ? r->deadline : CVG_NEVER;
+    alone.min_accuracy = accuracy ? r->min_accuracy : 0;
+    alone.max_energy_j = energy ? r->max_energy_j : INFINITY;
+    return alone;
+}
+
+/* Which kinds could not be met even if they were the only one asked for. */
+struct out_of_reach {
+    bool deadline, accuracy, energy;
+};
+
+static struct out_of_reach find_out_of_reach(const struct cvg_engine *e,
+                                             const struct cvg_request *r)
+{
+    struct cvg_request deadline = only(r, true, false, false);
+    struct cvg_request accuracy = only(r, false, true, false);
+    struct cvg_request energy = only(r, false, false, true);
+    return (struct out_of_reach){
+        .deadline = !look_at_ways(e, &deadline).met,
+        .accuracy = !look_at_ways(e, &accuracy).met,
+        .energy = !look_at_ways(e, &energy).met,
+    };
+}
+
+/* A kind that is out of reach by itself: the best of those that keep the other
+ * bounds, or of all where nothing keeps them. */
+static void name_out_of_reach(const struct cvg_engine *e,
+                              const struct cvg_request *r,
+                              const struct out_of_reach *out,
+                              const struct best_ways *best,
+                              struct cvg_nearest *nearest)
+{
+    struct cvg_request nothing = only(r, false, false, false);
+    struct best_ways all = look_at_ways(e, &nothing);
+    if (out->deadline) {
+        nearest->deadline =
+            best->deadline != CVG_NEVER ? best->deadline : all.deadline;
     }
-    return CVG_REASON_INFEASIBLE;
+    if (out->accuracy) {
+        nearest->accuracy = best->accuracy >= 0 ? best->accuracy : all.accuracy;
+    }
+    if (out->energy) {
+        nearest->energy_j =
+            best->energy_j != INFINITY ? best->energy_j : all.energy_j;
+    }
+}
+
+static enum cvg_reason reason_of(const struct out_of_reach *out)
+{
+    return out->accuracy   ? CVG_REASON_INFEASIBLE_ACCURACY
+           : out->energy   ? CVG_REASON_INFEASIBLE_ENERGY
+           : out->deadline ? CVG_REASON_INFEASIBLE_DEADLINE
+                           : CVG_REASON_INFEASIBLE;
 }
 
 bool cvg_engine_infeasible(const struct cvg_engine *e,
@@ -246,11 +296,28 @@ bool cvg_engine_infeasible(const struct cvg_engine *e,
         .bounds = a->bounds,
     };
     cvg__set_bounds((struct cvg_engine *)e, &s);
+    const struct cvg_request *r = &s.request;
+    struct best_ways best = look_at_ways(e, r);
     *nearest = (struct cvg_nearest){
-        .deadline = CVG_NEVER, .accuracy = -1, .energy_j = INFINITY};
-    bool all_met = false;
-    scan_ways(e, &s.request, nearest, &all_met);
-    nearest->reason =
-        all_met ? CVG_REASON_NONE : infeasible_reason(e, &s.request);
-    return !all_met;
+        .reason = CVG_REASON_NONE,
+        .deadline =
+            r->deadline == CVG_NEVER ? CVG_NEVER : r->deadline - r->arrival,
+        .accuracy = r->min_accuracy,
+        .energy_j = r->max_energy_j,
+    };
+    if (best.met) {
+        return false;
+    }
+    struct out_of_reach out = find_out_of_reach(e, r);
+    nearest->reason = reason_of(&out);
+    if (nearest->reason != CVG_REASON_INFEASIBLE) {
+        name_out_of_reach(e, r, &out, &best, nearest);
+        return true;
+    }
+    /* Each could be met, but not all: giving way in any one of these is
+     * enough. */
+    nearest->deadline = best.deadline;
+    nearest->accuracy = best.accuracy;
+    nearest->energy_j = best.energy_j;
+    return true;
 }

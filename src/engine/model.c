@@ -18,12 +18,6 @@ struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
     return &e->residency[(size_t)device * e->box->n_variants + variant];
 }
 
-static bool runs_on(const struct cvg_engine *e, uint32_t device,
-                    uint32_t variant)
-{
-    return cvg_profile_max_batch(e->profile, variant, 0, 0, device) > 0;
-}
-
 static bool fits(const struct cvg_engine *e, uint32_t device, uint32_t variant)
 {
     const struct cvg_device *d = &e->box->devices[device];
@@ -66,7 +60,7 @@ void cvg__initial_residency(struct cvg_engine *e)
                 break;
             }
             struct residency *r = cvg__residency(e, d, v);
-            if (runs_on(e, d, v) && fits(e, d, v)) {
+            if (cvg_box_can_run(e->box, d, v) && fits(e, d, v)) {
                 occupy(e, d, v);
                 r->state = CVG_RESIDENT;
                 preset_caches(e, d, v);
@@ -99,7 +93,7 @@ void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant)
 {
     struct residency *r = cvg__residency(e, device, variant);
     r->asked = r->asked && e->enabled[variant];
-    if (r->state != CVG_RESIDENT || r->runs > 0) {
+    if (r->state != CVG_RESIDENT || r->runs > 0 || !e->devices[device].up) {
         return;
     }
     r->state = CVG_UNLOADING;
@@ -136,8 +130,12 @@ static bool is_unloading(const struct cvg_engine *e, uint32_t device)
 void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant)
 {
     struct residency *r = cvg__residency(e, device, variant);
-    if (r->state != CVG_ABSENT || r->failed || !e->devices[device].up ||
-        !e->enabled[variant] || !runs_on(e, device, variant)) {
+    if (r->failed || !e->devices[device].up || !e->enabled[variant] ||
+        !cvg_box_can_run(e->box, device, variant)) {
+        return;
+    }
+    if (r->state != CVG_ABSENT) {
+        r->asked = r->state == CVG_UNLOADING; /* it comes back after that */
         return;
     }
     r->asked = true;
@@ -218,6 +216,7 @@ void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
         r->failed = true;
         vacate(e, device, variant);
         e->stats->devices[device].failures++;
+        reconsider(e);
     } else if (event->type == CVG_EV_UNLOADED && r->state == CVG_UNLOADING) {
         r->state = CVG_ABSENT;
         vacate(e, device, variant);

@@ -77,7 +77,7 @@ static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
 static void give_slot(struct cvg_engine *e, uint32_t slot)
 {
     struct slot *s = &e->slots[slot];
-    cvg__ids_remove(e, s->request.id);
+    cvg_id_map_remove(&e->by_id, s->request.id);
     s->state = SLOT_FREE;
     s->next = e->free_slot;
     e->free_slot = slot;
@@ -228,8 +228,8 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
 {
     cvg_ledger_offer(e->ledger, a->app, e->now);
     uint32_t i = take_slot(e, a);
-    cvg__ids_insert(e, i);
     struct slot *s = &e->slots[i];
+    cvg_id_map_put(&e->by_id, a->id, s);
     if (e->draining) {
         cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_DRAINING);
     } else if (e->queues[a->app].n >= e->apps[a->app].queue_limit) {
@@ -249,14 +249,15 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
 
 void cvg__cancel(struct cvg_engine *e, uint64_t id)
 {
-    uint32_t i = cvg__ids_find(e, id);
-    if (i == NONE) {
+    struct slot *s = cvg_id_map_get(&e->by_id, id);
+    if (s == NULL) {
         return; /* it has just ended: the client will see that */
     }
-    if (e->slots[i].state == SLOT_WAITING) {
-        cvg__end_unserved(e, i, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+    if (s->state == SLOT_WAITING) {
+        cvg__end_unserved(e, (uint32_t)(s - e->slots), CVG_OUTCOME_CANCELLED,
+                          CVG_REASON_NONE);
     } else {
-        e->slots[i].cancelled = true;
+        s->cancelled = true;
     }
 }
 

@@ -5,6 +5,7 @@
 #ifndef CVG_ENGINE_STATE_H
 #define CVG_ENGINE_STATE_H
 
+#include "base/id_map.h"
 #include "domain/cache.h"
 #include "engine/ledger.h"
 #include <convergo/engine.h>
@@ -63,7 +64,6 @@ struct unit_state {
     struct cvg_unit_cache cache; /* as it will be when all it holds has begun */
     uint32_t batches[CVG_MAX_IN_FLIGHT]; /* indices, in the order of starts */
     cvg_time touched;                    /* `done` of its batches is as of */
-    cvg_time busy_since;
 };
 
 /* What the engine keeps of a device. */
@@ -146,9 +146,8 @@ struct cvg_engine {
 
     struct slot *slots;
     uint32_t n_slots, free_slot, n_live;
-    uint32_t *id_table; /* open addressing: slot by request id */
-    uint32_t id_mask;
-    struct queue *queues; /* [app] */
+    struct cvg_id_map by_id; /* live ones: id to slot */
+    struct queue *queues;    /* [app] */
     uint32_t n_waiting;
     uint32_t *heap; /* slots by (drop_at, id) */
     uint32_t n_heap;
@@ -179,16 +178,10 @@ struct cvg_engine {
     struct cvg_stats *stats; /* the ledger's */
 
     struct ended *ended; /* a ring */
-    uint32_t n_ended, max_ended;
+    uint32_t max_ended;
     uint64_t ended_count;
-    uint32_t *ended_table; /* by id & mask: the newest at that place */
-    uint32_t ended_mask;
+    struct cvg_id_map ended_by_id;
 };
-
-/* ids.c: live slots by request id. */
-void cvg__ids_insert(struct cvg_engine *e, uint32_t slot);
-uint32_t cvg__ids_find(const struct cvg_engine *e, uint64_t id);
-void cvg__ids_remove(struct cvg_engine *e, uint64_t id);
 
 /* queue.c */
 bool cvg__before(const struct slot *a, const struct slot *b);

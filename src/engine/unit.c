@@ -48,6 +48,7 @@ void cvg__unit_touch(struct cvg_engine *e, uint32_t unit)
     if (n == 0 || elapsed <= 0) {
         return;
     }
+    e->stats->devices[e->units[unit].device].busy += (cvg_span)elapsed;
     if (device_of(e, unit)->discipline == CVG_FCFS) {
         e->batches[u->batches[0]].done += elapsed;
         return;
@@ -108,9 +109,6 @@ void cvg__unit_start(struct cvg_engine *e, uint32_t index)
     b->started = e->now;
     stats->switches += b->switch_time > 0;
     stats->switching += b->switch_time;
-    if (view->n_held == 0) {
-        u->busy_since = e->now;
-    }
     bool was_free = cvg_view_free(&e->view, view);
     u->batches[view->n_held++] = index;
     e->n_free_units -= was_free && !cvg_view_free(&e->view, view);
@@ -153,9 +151,6 @@ void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
         u->batches[k] = u->batches[k + 1];
     }
     e->devices[view->device].n_running--;
-    if (view->n_held == 0) {
-        e->stats->devices[view->device].busy += e->now - u->busy_since;
-    }
     picture(e, b->unit);
 }
 

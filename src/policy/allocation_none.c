@@ -11,7 +11,7 @@ static void want_all(void *state, const struct cvg_view *view, uint32_t *want)
         for (size_t f = 0; f < box->n_families; f++) {
             for (size_t i = 0; i < box->families[f].n_variants; i++) {
                 uint32_t v = box->families[f].variants[i];
-                if (cvg_profile_max_batch(box->profile, v, 0, 0, d) > 0) {
+                if (cvg_box_can_run(box, d, v)) {
                     want[d * box->n_variants + v] = ++rank;
                 }
             }

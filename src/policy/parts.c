@@ -202,7 +202,8 @@ static void load_for(struct scheduling *s, const struct cvg_request *r)
             uint32_t last = box->variants[v].n_exits - 1;
             if ((r->variant != CVG_ANY && r->variant != v) ||
                 box->variants[v].accuracy[last] < r->min_accuracy - 1e-12 ||
-                cvg_profile_min_batch(s->view->profile, v, 0, last, d) == 0) {
+                cvg_profile_min_batch(s->view->profile, v, 0, last, d) == 0 ||
+                !cvg_box_can_run(box, d, v)) {
                 continue;
             }
             if (cvg_view_residency(s->view, d, v) == CVG_LOADING) {

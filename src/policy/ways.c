@@ -25,7 +25,7 @@ static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
     const struct cvg_profile *p = view->profile;
     uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
     uint32_t max = cvg_profile_max_batch(p, variant, 0, exit, device);
-    if (min == 0 ||
+    if (min == 0 || !cvg_box_can_run(view->box, device, variant) ||
         view->box->variants[variant].accuracy[exit] < r->min_accuracy - 1e-12) {
         return false;
     }

@@ -226,8 +226,11 @@ static bool check_headers(struct cvg__call *call)
     }
     int64_t length = number_of(call->http, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length > 0 && (uint64_t)length > limits->body) {
+        /* Most clients only look for an answer when they have sent all: up to
+         * a point the body is read and thrown away. */
         refuse_large(call);
-        return true;
+        return (uint64_t)length / 4 > limits->body ||
+               header_of(call->http, MHD_HTTP_HEADER_EXPECT) != NULL;
     }
     if (length > 0 &&
         call->server->bytes + (uint64_t)length > limits->in_flight) {
@@ -237,7 +240,7 @@ static bool check_headers(struct cvg__call *call)
                         "is %llu",
                         call->server->bytes,
                         (unsigned long long)limits->in_flight);
-        return true;
+        return header_of(call->http, MHD_HTTP_HEADER_EXPECT) != NULL;
     }
     call->header = number_of(call->http, "Inference-Header-Content-Length");
     if (call->header < CVG__HEADER_ABSENT && call->phase == CVG__READING) {
@@ -284,7 +287,7 @@ static enum MHD_Result read_body(struct cvg__call *call, const char *data,
     *size = 0;
     if (call->body.discard) {
         call->body.discarded += n;
-        return call->body.discarded > limits->body ? MHD_NO : MHD_YES;
+        return call->body.discarded / 4 > limits->body ? MHD_NO : MHD_YES;
     }
     bool fits = call->body.len + n <= limits->body;
     bool room = call->server->bytes + n <= limits->in_flight;

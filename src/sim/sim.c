@@ -357,15 +357,14 @@ static void workload_event(struct cvg_sim *sim,
 
 static void arrive(struct cvg_sim *sim, struct cvg_arrival_source *source)
 {
-    const struct cvg_stream *stream = source->stream;
+    const struct cvg_trace_row *row = cvg_arrivals_row(source);
     struct cvg_event event = {
         .type = CVG_EV_ARRIVAL,
         .arrival = {.id = ++sim->last_id,
-                    .app = stream->app,
+                    .app = source->stream->app,
                     .variant = CVG_ANY},
     };
-    if (stream->process == CVG_TRACE) {
-        const struct cvg_trace_row *row = &stream->rows[source->count - 1];
+    if (row != NULL) {
         if (row->deadline > 0) {
             event.arrival.overrides |= 1U << CVG_SLO_DEADLINE;
             event.arrival.bounds.deadline = row->deadline;
