@@ -28,6 +28,8 @@
 /* A batch goes to a dearer unit only if no other that is in time costs less
  * than this share of it. */
 #define WORTH_WAITING 0.7
+/* Below this utilisation a device can afford more accuracy than asked for. */
+#define AMPLE 0.5
 /* How long a request without deadline is passed over before it must go. */
 #define PATIENCE CVG_S(1)
 /* How fast a device's utilisation is forgotten. */
@@ -184,50 +186,108 @@ static uint32_t smallest(const struct cvg_view *view,
                : way->min;
 }
 
+static bool holds_mean(const struct cvg_view *view, const struct cvg_request *r)
+{
+    const struct cvg_app *app = &view->apps[r->app];
+    return app->accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+           cvg_slo_has(&app->slo, CVG_SLO_ACCURACY) &&
+           (r->relaxed >> CVG_SLO_ACCURACY & 1U) == 0 && !overdue(view, r);
+}
+
+/* Is there anything that reaches the mean? Else any answer is better than
+ * none. */
+static bool mean_in_reach(const struct cvg_view *view,
+                          const struct cvg_request *r,
+                          const struct cvg__ways *ways)
+{
+    for (uint32_t i = 0; i < ways->n; i++) {
+        const struct cvg__way *way = &ways->ways[i];
+        if (way->accuracy >= view->apps[r->app].slo.accuracy &&
+            cvg_view_up(view, way->device) && usable(view, way)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What an answer must reach so that the mean of the app's window holds with a
+ * batch of n; 0: anything will do, or the bound is the request's own, which its
+ * ways keep already. */
+static double accuracy_floor(const struct cvg_view *view,
+                             const struct cvg_request *r,
+                             const struct cvg__ways *ways, uint32_t n)
+{
+    if (!holds_mean(view, r) || !mean_in_reach(view, r, ways)) {
+        return 0;
+    }
+    double wanted = view->apps[r->app].slo.accuracy;
+    struct cvg_recent recent = cvg_view_recent(view, r->app);
+    double in_hand =
+        recent.accuracy > 0 ? (recent.accuracy - wanted) * recent.good : 0;
+    return wanted - in_hand / n;
+}
+
+/* While the device is mostly idle, an app that asks for no accuracy gets the
+ * best that there is; when it fills up, the cheapest. */
+static bool can_afford_accuracy(const struct state *s,
+                                const struct cvg_view *view,
+                                const struct cvg_request *r, uint32_t device)
+{
+    return !cvg_slo_has(&view->apps[r->app].slo, CVG_SLO_ACCURACY) &&
+           s->prices[device].busy < AMPLE;
+}
+
+static bool make_candidate(const struct state *s, const struct cvg_view *view,
+                           const struct cvg_unit *unit,
+                           const struct cvg_request *first, uint32_t waiting,
+                           const struct cvg__ways *ways,
+                           const struct cvg__way *way, struct candidate *c)
+{
+    cvg_time due = cvg_request_due(first);
+    c->n = largest_in_time(view, unit, way, smallest(view, way, first), waiting,
+                           due, &c->finish);
+    if (c->n == 0 ||
+        way->accuracy < accuracy_floor(view, first, ways, c->n) - 1e-12) {
+        return false;
+    }
+    c->unit = unit;
+    c->app = first->app;
+    c->way = *way;
+    c->first = first;
+    c->cost = cost_each(s, view, unit, way, c->n, &c->time);
+    c->slack = due != CVG_NEVER ? due - c->finish : CVG_NEVER;
+    if (overdue(view, first)) {
+        c->slack = 0;
+    }
+    return !harms(view, unit, c->time);
+}
+
 /* The best way to serve the app from this unit, its requests from `first` on.
  * False: none is in time. */
-static bool best_on_unit(struct state *s, const struct cvg_view *view,
+static bool best_on_unit(const struct state *s, const struct cvg_view *view,
                          const struct cvg_unit *unit,
                          const struct cvg_request *first, uint32_t waiting,
                          const struct cvg__ways *ways, struct candidate *best)
 {
     bool found = false;
-    cvg_time due = cvg_request_due(first);
     double rate = going_rate(s, view, unit->device);
+    bool first_is_best = can_afford_accuracy(s, view, first, unit->device);
     for (uint32_t i = ways->from[unit->device];
          i < ways->from[unit->device + 1]; i++) {
         const struct cvg__way *way = &ways->ways[i];
-        cvg_time finish;
+        struct candidate c = {0};
         /* At its best it costs each_ns. */
         if ((found && rate * way->each_ns >= best->cost) ||
-            !usable(view, way)) {
+            !usable(view, way) ||
+            !make_candidate(s, view, unit, first, waiting, ways, way, &c) ||
+            (found && c.cost >= best->cost)) {
             continue;
         }
-        uint32_t min = smallest(view, way, first);
-        uint32_t n =
-            largest_in_time(view, unit, way, min, waiting, due, &finish);
-        cvg_span time;
-        if (n == 0) {
-            continue;
-        }
-        double cost = cost_each(s, view, unit, way, n, &time);
-        if ((found && cost >= best->cost) || harms(view, unit, time)) {
-            continue;
-        }
+        *best = c;
         found = true;
-        *best = (struct candidate){
-            .unit = unit,
-            .app = first->app,
-            .way = *way,
-            .first = first,
-            .n = n,
-            .time = time,
-            .finish = finish,
-            .slack = due != CVG_NEVER       ? due - finish
-                     : overdue(view, first) ? 0
-                                            : CVG_NEVER,
-            .cost = cost,
-        };
+        if (first_is_best) {
+            break;
+        }
     }
     return found;
 }

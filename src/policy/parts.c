@@ -9,6 +9,7 @@
 #include "policy/parts.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stddef.h>
 
 struct plan {        /* of one unit */
@@ -78,9 +79,21 @@ static bool is_better(const struct scheduling *s, const struct cvg_request *r,
     return a->finish < b->finish;
 }
 
+/* A mean over a window is held by holding it with every answer. */
+static double wanted_accuracy(const struct scheduling *s,
+                              const struct cvg_request *r)
+{
+    const struct cvg_app *app = &s->view->apps[r->app];
+    bool mean = app->accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+                cvg_slo_has(&app->slo, CVG_SLO_ACCURACY) &&
+                r->variant == CVG_ANY &&
+                (r->relaxed >> CVG_SLO_ACCURACY & 1U) == 0;
+    return mean ? fmax(r->min_accuracy, app->slo.accuracy) : r->min_accuracy;
+}
+
 static void consider(const struct scheduling *s, const struct cvg_request *r,
-                     const struct cvg_unit *unit, uint32_t variant,
-                     struct cvg_way *best)
+                     double wanted, const struct cvg_unit *unit,
+                     uint32_t variant, struct cvg_way *best)
 {
     const struct cvg_profile *profile = s->view->profile;
     const struct plan *p = &s->plans[unit->index];
@@ -89,7 +102,7 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
     uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
     double accuracy = s->view->box->variants[variant].accuracy[last];
-    if (min == 0 || accuracy < r->min_accuracy - 1e-12 ||
+    if (min == 0 || accuracy < wanted - 1e-12 ||
         cvg_view_residency(s->view, device, variant) != CVG_RESIDENT) {
         return;
     }
@@ -125,8 +138,8 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     }
 }
 
-static struct cvg_way best_way(const struct scheduling *s,
-                               const struct cvg_request *r)
+static struct cvg_way best_above(const struct scheduling *s,
+                                 const struct cvg_request *r, double wanted)
 {
     struct cvg_way best = {.finish = CVG_NEVER};
     const struct cvg_family *family =
@@ -140,9 +153,21 @@ static struct cvg_way best_way(const struct scheduling *s,
             uint32_t v = family->variants[i];
             if (cvg_view_enabled(s->view, v) &&
                 (r->variant == CVG_ANY || r->variant == v)) {
-                consider(s, r, unit, v, &best);
+                consider(s, r, wanted, unit, v, &best);
             }
         }
+    }
+    return best;
+}
+
+static struct cvg_way best_way(const struct scheduling *s,
+                               const struct cvg_request *r)
+{
+    double wanted = wanted_accuracy(s, r);
+    struct cvg_way best = best_above(s, r, wanted);
+    if (best.finish == CVG_NEVER && wanted > r->min_accuracy) {
+        /* Nothing there reaches the mean: any answer is better than none. */
+        best = best_above(s, r, r->min_accuracy);
     }
     return best;
 }
@@ -234,7 +259,7 @@ static bool late_even_alone(const struct scheduling *s,
     for (uint32_t u = 0; u < s->view->n_units; u++) {
         alone.plans[u] = (struct plan){.due = CVG_NEVER};
     }
-    return best_way(&alone, r).finish > cvg_request_due(r);
+    return best_above(&alone, r, r->min_accuracy).finish > cvg_request_due(r);
 }
 
 static void schedule(struct scheduling *s, const struct cvg_request *r)

@@ -46,6 +46,7 @@ static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
         .exit = exit,
         .min = min,
         .max = max,
+        .accuracy = view->box->variants[variant].accuracy[exit],
         .each_ns = (double)cvg_profile_time(p, variant, 0, exit, device, max,
                                             CVG_MEAN) /
                    max,
@@ -53,26 +54,44 @@ static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
     return true;
 }
 
-/* Better: less time per request; where nothing asks for accuracy, the more
- * accurate one. */
-static bool better_way(const struct cvg_view *view, const struct cvg__way *a,
-                       const struct cvg__way *b, bool accuracy_matters)
+/* What the ways of a request are put in order by. */
+struct taste {
+    bool accuracy_first; /* nobody asks for accuracy: more is better */
+    double wanted;       /* the mean of a window: those that reach it first */
+};
+
+static struct taste taste_of(const struct cvg_view *view,
+                             const struct cvg_request *r)
 {
-    if (!accuracy_matters) {
-        double x = view->box->variants[a->variant].accuracy[a->exit];
-        double y = view->box->variants[b->variant].accuracy[b->exit];
-        if (x != y) {
-            return x > y;
-        }
+    const struct cvg_app *app = &view->apps[r->app];
+    bool asked =
+        cvg_slo_has(&app->slo, CVG_SLO_ACCURACY) || r->min_accuracy > 0;
+    bool mean = asked && app->accuracy_over == CVG_ACCURACY_PER_WINDOW;
+    return (struct taste){
+        .accuracy_first = !asked,
+        .wanted = mean ? app->slo.accuracy : 0,
+    };
+}
+
+static bool better_way(const struct taste *taste, const struct cvg__way *a,
+                       const struct cvg__way *b)
+{
+    bool a_reaches = a->accuracy >= taste->wanted;
+    bool b_reaches = b->accuracy >= taste->wanted;
+    if (a_reaches != b_reaches) {
+        return a_reaches;
+    }
+    if (taste->accuracy_first && a->accuracy != b->accuracy) {
+        return a->accuracy > b->accuracy;
     }
     return a->each_ns < b->each_ns;
 }
 
-static void keep_way(const struct cvg_view *view, struct cvg__ways *ways,
-                     uint32_t from, const struct cvg__way *way, bool accuracy)
+static void keep_way(const struct taste *taste, struct cvg__ways *ways,
+                     uint32_t from, const struct cvg__way *way)
 {
     uint32_t k = ways->n;
-    while (k > from && better_way(view, way, &ways->ways[k - 1], accuracy)) {
+    while (k > from && better_way(taste, way, &ways->ways[k - 1])) {
         k--;
     }
     if (k - from >= WAYS_PER_DEVICE || k >= CVG__MAX_WAYS) {
@@ -87,13 +106,13 @@ static void keep_way(const struct cvg_view *view, struct cvg__ways *ways,
     ways->ways[k] = *way;
 }
 
-/* All ways of a request, by device, the cheapest first. */
+/* All ways of a request, by device, the best first. */
 static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
                       struct cvg__ways *ways)
 {
     const struct cvg_family *family =
         &view->box->families[view->apps[r->app].family];
-    bool accuracy = cvg_slo_has(&view->apps[r->app].slo, CVG_SLO_ACCURACY);
+    struct taste taste = taste_of(view, r);
     ways->n = 0;
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
         uint32_t from = ways->n;
@@ -106,7 +125,7 @@ static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
             for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
                 struct cvg__way way;
                 if (make_way(view, r, d, v, x, &way)) {
-                    keep_way(view, ways, from, &way, accuracy);
+                    keep_way(&taste, ways, from, &way);
                 }
             }
         }

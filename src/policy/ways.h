@@ -1,7 +1,9 @@
 /* The ways in which an app's requests can be run: every (device, variant,
  * exit) that is accurate enough, with the batch sizes that keep the energy
- * bound and can be in time at all; by device, the cheapest first. They change
- * only when the app's SLO does. */
+ * bound and can be in time at all. By device: the cheapest first; the most
+ * accurate first where nobody asks for accuracy; where a mean over a window is
+ * asked for, those that reach it first, the others after. They change only
+ * when the app's SLO does. */
 #ifndef CVG_POLICY_WAYS_H
 #define CVG_POLICY_WAYS_H
 
@@ -12,7 +14,8 @@
 struct cvg__way {
     uint32_t device, variant, exit;
     uint32_t min, max; /* batch sizes that keep the energy bound */
-    double each_ns;    /* time per request at the largest batch in time */
+    double accuracy;
+    double each_ns; /* time per request at the largest batch in time */
 };
 
 struct cvg__ways {
