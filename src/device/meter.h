@@ -16,9 +16,9 @@ struct cvg_meter {
     const char *kind; /* "RAPL", "hwmon"; NULL: there is none */
     size_t n;
     struct {
-        char path[160];       /* of the counter; of power, or of the voltage */
-        char other[160];      /* of the current, if power is not shown itself */
-        uint64_t last, range; /* counters: uJ */
+        char path[CVG_METER_PATH];  /* counter; power, or the voltage */
+        char other[CVG_METER_PATH]; /* current, if power is not shown itself */
+        uint64_t last, range;       /* counters: uJ */
     } sensors[CVG_METER_SENSORS];
     cvg_time at;   /* of the last reading; CVG_NEVER: not started */
     double watts;  /* then, by power sensors */
