@@ -17,6 +17,10 @@ static enum cvg_status open_device(struct cvg__server *s, uint32_t d,
         return cvg_fail(err, CVG_CONFIG, "device '%s': no backend '%s'",
                         device->name, device->backend);
     }
+    to->holds = calloc(s->box->n_variants, sizeof *to->holds);
+    if (to->holds == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "no memory for devices");
+    }
     struct cvg_device_env env = cvg__drive_env(s);
     struct cvg_error why = {.text = ""};
     if (to->ops->open(&env, d, &to->backend, &why) != CVG_OK) {
@@ -90,6 +94,15 @@ void cvg__devices_close(struct cvg__server *s)
             s->devices[d].backend = NULL;
         }
     }
+}
+
+void cvg__devices_free(struct cvg__server *s)
+{
+    for (size_t d = 0; s->devices != NULL && d < s->box->n_devices; d++) {
+        free(s->devices[d].holds);
+    }
+    free(s->devices);
+    s->devices = NULL;
 }
 
 bool cvg__device_up(const struct cvg__server *s, uint32_t d)

@@ -185,6 +185,11 @@ static void load(struct cvg__server *s, uint32_t device, uint32_t variant,
         s->loads_pending += in;
         return;
     }
+    if (in && d->holds[variant]) {
+        /* It went down and came back, and has kept what it held. */
+        model_on(s, CVG_EV_LOADED, device, variant);
+        return;
+    }
     if (in) {
         note_load_failed(s, err.text);
     }
@@ -333,6 +338,7 @@ static void load_done(struct cvg__server *s, const struct cvg_completion *c)
                  device, variant, c->error.text);
     }
     s->loads_pending -= s->loads_pending > 0;
+    s->devices[c->device].holds[c->variant] = ok;
     if (s->state == CVG__STARTING) {
         s->loading -= s->loading > 0;
         s->load_errors += !ok;
@@ -353,6 +359,7 @@ static void complete(struct cvg__server *s, const struct cvg_completion *c)
         load_done(s, c);
         break;
     case CVG_COMPLETION_UNLOAD:
+        s->devices[c->device].holds[c->variant] = false;
         cvg__log('I', "event=unloaded device=%s variant=%s",
                  s->box->devices[c->device].name,
                  s->box->variants[c->variant].name);

@@ -163,37 +163,56 @@ void cvg__http_wake(struct cvg__call *call)
 
 /* --- requests ------------------------------------------------------------- */
 
-static const char *header_of(struct MHD_Connection *http, const char *name)
+/* What matters of the header, found in one pass over it. */
+struct fields {
+    int64_t length, infer; /* NUMBER_ABSENT, NUMBER_BAD */
+    const char *infer_text;
+    bool expect, chunked, twice;
+};
+enum { NUMBER_ABSENT = -1, NUMBER_BAD = -2 };
+
+static int64_t number_of(const char *text)
 {
-    return MHD_lookup_connection_value(http, MHD_HEADER_KIND, name);
+    size_t n = strspn(text, "0123456789");
+    return n == 0 || n > 18 || text[n] != '\0' ? NUMBER_BAD
+                                               : strtoll(text, NULL, 10);
 }
 
-/* The value as a whole number; -1: absent, -2: something else. */
-static int64_t number_of(struct MHD_Connection *http, const char *name)
+static enum MHD_Result field(void *cls, enum MHD_ValueKind kind,
+                             const char *name, const char *value)
 {
-    const char *text = header_of(http, name);
-    if (text == NULL) {
-        return -1;
+    (void)kind;
+    struct fields *f = cls;
+    value = value != NULL ? value : "";
+    if (strcasecmp(name, "Content-Length") == 0) {
+        f->twice = f->twice || f->length != NUMBER_ABSENT;
+        f->length = number_of(value);
+    } else if (strcasecmp(name, "Inference-Header-Content-Length") == 0) {
+        f->twice = f->twice || f->infer != NUMBER_ABSENT;
+        f->infer = number_of(value);
+        f->infer_text = value;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        f->chunked = true;
+    } else if (strcasecmp(name, "Expect") == 0) {
+        f->expect = true;
     }
-    size_t n = strspn(text, "0123456789");
-    if (n == 0 || n > 18 || text[n] != '\0') {
-        return -2;
-    }
-    return strtoll(text, NULL, 10);
+    return MHD_YES;
 }
 
 static void find_route(struct cvg__call *call, const char *method,
                        const char *url)
 {
-    switch (cvg__route_find(call, method, url, &call->allow)) {
+    const char *allow;
+    switch (cvg__route_find(call, method, url, &allow)) {
     case CVG__MATCH:
         break;
     case CVG__NO_PATH:
         cvg__call_error(call, 404, "nothing is at %.200s", url);
         break;
     case CVG__NO_METHOD:
+        call->allow = allow;
         cvg__call_error(call, 405, "%.40s is not allowed at %.200s, but %s",
-                        method, url, call->allow);
+                        method, url, allow);
         break;
     case CVG__BAD_NAME:
         cvg__call_error(call, 400,
@@ -211,44 +230,68 @@ static void refuse_large(struct cvg__call *call)
                     (unsigned long long)call->server->options->limits.body);
 }
 
-/* Headers that matter beside the route; answers the call if one is wrong.
- * True: answer now, without reading the body. */
-static bool check_headers(struct cvg__call *call)
+static void refuse_now(struct cvg__call *call)
 {
-    const struct cvg__limits *limits = &call->server->options->limits;
-    const union MHD_ConnectionInfo *size = MHD_get_connection_info(
+    call->retry_after = 1;
+    cvg__call_error(
+        call, 503, "requests of %zu bytes are being handled, the limit is %llu",
+        call->server->bytes,
+        (unsigned long long)call->server->options->limits.in_flight);
+}
+
+static bool header_too_large(struct cvg__call *call)
+{
+    uint64_t most = call->server->options->limits.header;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         call->http, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (size != NULL && size->header_size > limits->header) {
-        cvg__call_error(call, 431,
-                        "the header has %zu bytes, the limit is %llu",
-                        size->header_size, (unsigned long long)limits->header);
+    if (info == NULL || info->header_size <= most) {
+        return false;
+    }
+    cvg__call_error(call, 431, "the header has %zu bytes, the limit is %llu",
+                    info->header_size, (unsigned long long)most);
+    return true;
+}
+
+/* Where the body ends must be clear, and the same to everyone on the way (RFC
+ * 9112, section 6.3). */
+static bool ambiguous(struct cvg__call *call, const struct fields *f)
+{
+    bool both = f->chunked && f->length != NUMBER_ABSENT;
+    if (f->twice || both || f->length == NUMBER_BAD) {
+        cvg__call_error(call, 400,
+                        "the length of the body is given twice, or is none");
         return true;
     }
-    int64_t length = number_of(call->http, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (length > 0 && (uint64_t)length > limits->body) {
+    return false;
+}
+
+/* Answers the call if something is wrong. True: at once, without reading the
+ * body. */
+static bool check_header(struct cvg__call *call)
+{
+    const struct cvg__limits *limits = &call->server->options->limits;
+    struct fields f = {.length = NUMBER_ABSENT, .infer = NUMBER_ABSENT};
+    (void)MHD_get_connection_values(call->http, MHD_HEADER_KIND, field, &f);
+    if (header_too_large(call) || ambiguous(call, &f)) {
+        return true;
+    }
+    uint64_t length = f.length > 0 ? (uint64_t)f.length : 0;
+    if (length > limits->body) {
         /* Most clients only look for an answer when they have sent all: up to
          * a point the body is read and thrown away. */
         refuse_large(call);
-        return (uint64_t)length / 4 > limits->body ||
-               header_of(call->http, MHD_HTTP_HEADER_EXPECT) != NULL;
+        return f.expect || length / 4 > limits->body;
     }
-    if (length > 0 &&
-        call->server->bytes + (uint64_t)length > limits->in_flight) {
-        call->retry_after = 1;
-        cvg__call_error(call, 503,
-                        "requests of %zu bytes are being handled, the limit "
-                        "is %llu",
-                        call->server->bytes,
-                        (unsigned long long)limits->in_flight);
-        return header_of(call->http, MHD_HTTP_HEADER_EXPECT) != NULL;
+    if (length > 0 && call->server->bytes + length > limits->in_flight) {
+        refuse_now(call);
+        return f.expect;
     }
-    call->header = number_of(call->http, "Inference-Header-Content-Length");
-    if (call->header < CVG__HEADER_ABSENT && call->phase == CVG__READING) {
-        cvg__call_error(
-            call, 400,
-            "Inference-Header-Content-Length must be a whole "
-            "number of bytes, got '%.40s'",
-            header_of(call->http, "Inference-Header-Content-Length"));
+    call->header = f.infer;
+    if (f.infer == NUMBER_BAD && call->phase == CVG__READING) {
+        cvg__call_error(call, 400,
+                        "Inference-Header-Content-Length must be a whole "
+                        "number of bytes, got '%.40s'",
+                        f.infer_text);
     }
     return false;
 }
@@ -270,7 +313,7 @@ static enum MHD_Result begin(struct cvg__listener *l,
     conn->fresh = false;
     touch(conn);
     find_route(call, method, url);
-    if (check_headers(call)) {
+    if (check_header(call)) {
         return queue_reply(call);
     }
     call->body.discard = call->phase == CVG__ANSWERED;
@@ -407,5 +450,6 @@ struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
 }

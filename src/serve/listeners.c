@@ -146,9 +146,13 @@ void cvg__http_close(struct cvg__server *server)
 
 /* --- clients that are slow or gone ---------------------------------------- */
 
-/* How long a connection may stay as it is. */
+/* How long a connection may stay as it is. One whose client sends no more has
+ * only what is in the socket's buffer to live on. */
 static cvg_span patience(const struct cvg__conn *c, const struct cvg__limits *m)
 {
+    if (c->ended && (c->call == NULL || c->call->phase == CVG__READING)) {
+        return c->call == NULL ? 0 : CVG_S(5);
+    }
     if (c->call == NULL) {
         uint64_t s = m->header_s + (c->fresh ? 0 : m->idle_s);
         return CVG_S((int64_t)s);
@@ -183,6 +187,7 @@ void cvg__http_watch(struct cvg__server *server)
     int n = epoll_wait(server->watch_fd, events, 64, 0);
     for (int i = 0; i < n; i++) {
         struct cvg__conn *c = events[i].data.ptr;
+        c->ended = true;
         if (c->call != NULL && c->call->phase == CVG__WAITING) {
             cvg__call_abandon(c->call, "the client has gone");
         }

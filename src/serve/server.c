@@ -329,7 +329,7 @@ static void close_all(struct cvg__server *s)
         (void)unlink(s->socket_path);
     }
     cvg__models_close(s);
-    free(s->devices);
+    cvg__devices_free(s);
     cvg__drive_fini(s);
     cvg__call_pool_fini(&s->pool);
     (void)pthread_mutex_destroy(&s->inbox.lock);

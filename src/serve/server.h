@@ -26,6 +26,7 @@ struct cvg__conn { /* in the order in which they were last active */
     struct cvg__call *call; /* being handled; or NULL */
     cvg_time since;         /* of the state that it is in */
     bool fresh;             /* no request was received yet */
+    bool ended;             /* the client sends no more */
     struct cvg__conn *next, *prev;
 };
 
@@ -49,6 +50,7 @@ struct cvg__listener { /* an address, an HTTP daemon, its descriptor */
 struct cvg__device {
     const struct cvg_backend_ops *ops;
     struct cvg_backend *backend; /* NULL: it could not be opened */
+    bool *holds; /* [variant] loaded, as far as the backend has said */
 };
 
 struct cvg__batch {         /* on its way through a device */
@@ -181,6 +183,7 @@ enum cvg_status cvg__devices_open(struct cvg__server *server,
                                   struct cvg_error *err);
 void cvg__devices_load(struct cvg__server *server);
 void cvg__devices_close(struct cvg__server *server);
+void cvg__devices_free(struct cvg__server *server);
 /* Device `d` is open and works, as far as the engine knows. */
 bool cvg__device_up(const struct cvg__server *server, uint32_t d);
 

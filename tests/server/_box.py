@@ -107,7 +107,8 @@ def write_box(folder, families, devices=None, apps=(), rows=None, extra=""):
           "".join(f"  - {d}\n" for d in devices) + "families:\n" +
           "".join(f"  - {{name: {f}, metric: top1, variants: "
                   f"[{', '.join(vs)}]}}\n" for f, vs in families.items()) +
-          "apps:\n" + "".join(f"  - {a}\n" for a in apps) + extra)
+          ("apps:\n" + "".join(f"  - {a}\n" for a in apps) if apps
+           else "apps: []\n") + extra)
     return f"{folder}/box.yaml"
 
 

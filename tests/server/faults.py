@@ -1,0 +1,125 @@
+"""Devices that fail: requests go elsewhere, or are told so; the server lives.
+The faults are options of emulated devices."""
+
+import threading
+import time
+import unittest
+
+import _box
+import _server
+from _server import fp32
+
+X = [fp32("x", [[1] * 16])]
+CPU = "{name: cpu0, kind: cpu, backend: onnxruntime}"
+
+
+def npu(options, name="npu0"):
+    return ("{name: %s, kind: npu, backend: emulated, options: {%s}}" %
+            (name, options))
+
+
+class Faults(_server.Case):
+    def server(self, *devices, rows=None, options=()):
+        folder = "%s/%s" % (self.folder, self.id().rsplit(".", 1)[1])
+        box = _box.write_box(
+            folder, {"fam": {"one": (_box.identity(), 0.8)}},
+            devices=list(devices), rows=rows,
+            extra="policy: {name: edf}\n")
+        return self.start(box, *options)
+
+    def many(self, s, n, threads=4):
+        answers = []
+
+        def client():
+            c = s.connect()
+            for _ in range(n // threads):
+                answers.append(s.call("POST", "/v2/models/fam/infer",
+                                      {"inputs": X}, connection=c))
+            c.close()
+        workers = [threading.Thread(target=client) for _ in range(threads)]
+        for t in workers:
+            t.start()
+        for t in workers:
+            t.join()
+        return answers
+
+    def test_batches_fail_and_go_elsewhere(self):
+        s = self.server(npu("fail_after: 5"), CPU,
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+        answers = self.many(s, 80)
+        # Before the device is left alone a request may fail on it for good.
+        codes = [a[0] for a in answers]
+        self.assertLessEqual(set(codes), {200, 500})
+        self.assertGreaterEqual(codes.count(200), 60)
+        self.assertEqual(codes[-20:], [200] * 20)
+        self.assertGreater(s.metric("convergo_device_failures_total",
+                                    device="npu0"), 0)
+        self.assertIn("batch_failed", s.stderr())
+
+    def test_nowhere_to_go(self):
+        s = self.server(npu("fail_after: 3"))
+        answers = self.many(s, 3, threads=1)
+        self.assertEqual([a[0] for a in answers], [200] * 3)
+        self.assertError(s.infer("fam", X), 500, "device failed")
+        # It is left alone now; who cannot wait is told.
+        answer = s.infer("fam", X, {"timeout": 100000})
+        self.assertError(answer, 504, "timeout")
+        self.assertEqual(s.get("/v2/health/live")[0], 200)
+
+    def test_a_device_goes_down(self):
+        s = self.server(npu("down_after: 5"), CPU,
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+        answers = self.many(s, 80)
+        self.assertEqual([a[0] for a in answers], [200] * 80)
+        self.assertEqual(s.metric("convergo_device_up", device="npu0"), 0)
+        self.assertEqual(s.metric("convergo_device_up", device="cpu0"), 1)
+        self.assertEqual(s.get("/v2/health/ready")[0], 200)
+        self.assertIn("event=device_down device=npu0", s.stderr())
+
+    def test_strict_readiness(self):
+        s = self.server(npu("down_after: 1"), CPU,
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2},
+                        options=["--strict-readiness"])
+        self.assertEqual(s.get("/v2/health/ready")[0], 200)
+        self.many(s, 20)
+        self.assertEqual(s.get("/v2/health/ready")[0], 503)
+
+    def test_the_only_device_goes_down_and_comes_back(self):
+        s = self.server(npu("down_after: 3, down_for: 900ms"))
+        self.many(s, 2, threads=1)
+        answers = []
+        lost = threading.Thread(
+            target=lambda: answers.append(s.infer("fam", X)))
+        lost.start()
+        time.sleep(0.2)
+        self.assertEqual(s.get("/v2/health/ready")[0], 503)
+        until = time.monotonic() + 5
+        while s.get("/v2/health/ready")[0] != 200:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.05)
+        lost.join()  # it was asked for again
+        self.assertEqual(answers[0][0], 200)
+        self.assertEqual(self.many(s, 1, threads=1)[0][0], 200)
+
+    def test_a_load_fails(self):
+        s = self.server(npu("fail_load: 1"), CPU,
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+        self.assertEqual(s.get("/v2/health/ready")[0], 200)
+        answers = self.many(s, 8)
+        self.assertEqual([a[0] for a in answers], [200] * 8)
+        self.assertEqual({a[2]["parameters"]["device"] for a in answers},
+                         {"cpu0"})
+
+    def test_the_only_load_fails(self):
+        s = self.server(npu("fail_load: 1"))
+        self.assertEqual(s.get("/v2/health/ready")[0], 503)
+        self.assertEqual(s.infer("fam", X, {"timeout": 200000})[0] // 100, 5)
+        # An operator tries again.
+        self.assertEqual(
+            s.call("POST", "/v2/repository/models/fam/load")[0], 200)
+        self.assertEqual(s.infer("fam", X)[0], 200)
+        self.assertEqual(s.get("/v2/health/ready")[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()

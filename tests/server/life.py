@@ -1,0 +1,194 @@
+"""Starting, draining, stopping, being killed; addresses and sockets."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import _box
+import _server
+from _server import fp32
+
+X = [fp32("x", [[1] * 16])]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Life(_server.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.box = _box.write_box(
+            cls.folder, {"slow": {"slow-1": (_box.identity(), 0.8)},
+                         "quick": {"quick-1": (_box.identity(), 0.8)}},
+            devices=["{name: npu0, kind: npu, backend: emulated}",
+                     "{name: cpu0, kind: cpu, backend: onnxruntime}"],
+            rows={("slow-1", "npu0"): 700, ("quick-1", "cpu0"): 0.1},
+            extra="policy: {name: edf}\n")
+
+    def run_it(self, *options):
+        return subprocess.run(
+            [_server.CONVERGO, "serve", *options], capture_output=True,
+            text=True, timeout=60)
+
+    def later(self, s, answers, path="/v2/models/slow/infer"):
+        def one():
+            try:
+                answers.append(s.call("POST", path, {"inputs": X}))
+            except (OSError, http.client.HTTPException) as e:
+                answers.append(e)
+        t = threading.Thread(target=one)
+        t.start()
+        return t
+
+    def test_ready_soon(self):
+        began = time.monotonic()
+        s = _server.Server(self.box)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(s.get("/v2/health/ready")[0], 200)
+        self.assertEqual(s.stop(), 0)
+
+    def test_drain(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            s = _server.Server(self.box)
+            kept = s.connect()
+            s.call("GET", "/v2", connection=kept)
+            answers = []
+            t = self.later(s, answers)
+            time.sleep(0.2)
+            s.process.send_signal(number)
+            time.sleep(0.1)
+            with self.assertRaises(OSError):  # no new connections
+                s.get("/v2")
+            t.join()
+            self.assertEqual(answers[0][0], 200)
+            self.assertEqual(answers[0][1]["Connection"], "close")
+            self.assertEqual(s.process.wait(10), 0)
+            self.assertIn("event=drain", s.stderr())
+            kept.close()
+            s.stop()
+
+    def test_drain_that_takes_too_long(self):
+        s = _server.Server(self.box, "--exit-timeout-secs", "0")
+        answers = []
+        t = self.later(s, answers)
+        time.sleep(0.2)
+        s.process.send_signal(signal.SIGTERM)
+        self.assertEqual(s.process.wait(10), 3)
+        t.join()
+        s.stop()
+
+    def test_second_signal_is_now(self):
+        s = _server.Server(self.box)
+        answers = []
+        t = self.later(s, answers)
+        time.sleep(0.2)
+        s.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        s.process.send_signal(signal.SIGTERM)
+        self.assertEqual(s.process.wait(5), 3)
+        t.join()
+        s.stop()
+
+    def test_killed_under_load(self):
+        """Nothing is left behind: the same addresses can be used at once."""
+        path = self.folder + "/sock"
+        port, metrics = free_port(), free_port()
+        options = dict(http="127.0.0.1:%d" % port,
+                       metrics="127.0.0.1:%d" % metrics)
+        for _ in range(3):
+            s = _server.Server(self.box, "--socket", path, **options)
+            answers, threads = [], []
+            for k in range(16):
+                threads.append(self.later(
+                    s, answers,
+                    "/v2/models/%s/infer" % ("slow", "quick")[k % 2]))
+            time.sleep(0.1)
+            s.process.kill()
+            s.process.wait()
+            for t in threads:
+                t.join()
+            s.stop()
+        s = _server.Server(self.box, "--socket", path, **options)
+        self.assertEqual(s.infer("quick", X)[0], 200)
+        self.assertEqual(s.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+
+    def test_unix_socket(self):
+        path = self.folder + "/s2"
+        s = _server.Server(self.box, "--socket", path, http="off")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
+        c = http.client.HTTPConnection("localhost")
+        c.sock = socket.socket(socket.AF_UNIX)
+        c.sock.connect(path)
+        c.request("POST", "/v2/models/quick/infer", json.dumps({"inputs": X}))
+        self.assertEqual(c.getresponse().status, 200)
+        c.close()
+        again = self.run_it(self.box, "--http", "off", "--metrics", "off",
+                            "--socket", path)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("another server", again.stderr)
+        self.assertEqual(s.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+
+    def test_a_port_in_use(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            done = self.run_it(self.box, "--http", address)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(address, done.stderr)
+        self.assertIn("in use", done.stderr)
+
+    def test_wrong_usage(self):
+        for options, text in (
+                ([], "which box"), ([self.box, "--nothing"], "--nothing"),
+                ([self.box, "--http"], "--http"),
+                ([self.box, "--http", "nonsense"], "nonsense"),
+                ([self.box, "--policy", "edff"], "edf"),
+                ([self.box, "--max-body", "7"], "--max-body"),
+                ([self.box, "--seed", "x"], "x"),
+                ([self.box, self.box], "one box"),
+                (["/none/box.yaml"], "/none/box.yaml")):
+            done = self.run_it(*options)
+            self.assertIn(done.returncode, (1, 2), options)
+            if options != ["/none/box.yaml"]:
+                self.assertEqual(done.returncode, 2, options)
+            self.assertIn(text, done.stderr)
+        done = self.run_it("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("--max-body", done.stdout)
+
+    def test_a_missing_model(self):
+        folder = self.folder + "/missing"
+        box = _box.write_box(
+            folder, {"fam": {"one": (_box.identity(), 0.8),
+                             "two": (b"no model at all", 0.9)},
+                     "gone": {"gone-1": (b"", 0.9)}},
+            extra="policy: {name: edf}\n")
+        s = _server.Server(box)
+        self.assertEqual(s.get("/v2/health/ready")[0], 503)
+        self.assertEqual(s.get("/v2/health/live")[0], 200)
+        self.assertEqual(s.infer("fam", X)[0], 200)
+        self.assertEqual(s.infer("fam", X)[2]["parameters"]["variant"], "one")
+        self.assertError(s.infer("two", X), 503, "two")
+        self.assertError(s.infer("gone", X), 503, "gone")
+        index = {m["name"]: m for m in
+                 s.call("POST", "/v2/repository/index")[2]}
+        self.assertEqual(index["two"]["state"], "UNAVAILABLE")
+        self.assertNotEqual(index["two"]["reason"], "")
+        self.assertEqual(s.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
