@@ -95,7 +95,7 @@ static struct cvg_place scalar_place(struct fy_node *node)
 
 /* --- what libfyaml 0.7.12 cannot read without losing memory ---------------- */
 
-#define MAX_QUOTES 5U
+#define MAX_QUOTES 3U
 
 /* Quotes written twice inside a 'single quoted' scalar. */
 static size_t count_quotes(const struct cvg_yaml *yaml, struct fy_node *node)

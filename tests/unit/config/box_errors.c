@@ -52,7 +52,7 @@ static const struct spoilt top[] = {
     {"models: ../models", "models: \"a\\0b\"",
      "b/box.yaml:2:9: models: a NUL character is in the text"},
     {"models: ../models", "models: 'a''b''c''d''e''f''g'",
-     "b/box.yaml:2:9: more than 5 quotes in a single quoted text: put it in "
+     "b/box.yaml:2:9: more than 3 quotes in a single quoted text: put it in "
      "double quotes"},
     {"profiles: [profile.csv]", "profiles: profile.csv",
      "b/box.yaml:3:11: profiles: a list is expected: [..., ...]"},
