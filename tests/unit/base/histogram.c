@@ -66,7 +66,6 @@ static void negative_counts_as_zero(void **state)
 static void huge_spans(void **state)
 {
     (void)state;
-    skip(); /* known: spans from 2^43 ns on count as 2^43 - 1 */
     struct cvg_histogram *h = fresh();
     cvg_histogram_add(h, INT64_MAX);
     cvg_histogram_add(h, INT64_MAX / 2);
@@ -135,7 +134,7 @@ static void quantiles_to_one_percent(void **state)
 static void buckets_are_narrow(void **state)
 {
     (void)state;
-    for (int bit = 0; bit < 43; bit++) { /* up to 2.4 hours */
+    for (int bit = 0; bit < 63; bit++) {
         for (int64_t off = -1; off <= 1; off++) {
             int64_t x = ((int64_t)1 << bit) + off;
             struct cvg_histogram *h = fresh();

@@ -145,7 +145,6 @@ static void numbers_and_counts(void **state)
 static void largest_count(void **state)
 {
     (void)state;
-    skip(); /* known: counts have 19 digits at most */
     uint64_t n = 0;
     assert_int_equal(
         cvg_parse_count("18446744073709551615", 0, UINT64_MAX, &n, NULL),
@@ -442,7 +441,6 @@ static void nearest_names(void **state)
 static void swapped_letters(void **state)
 {
     (void)state;
-    skip(); /* known: a swap counts as two edits */
     static const char *const names[] = {"fifo", "edf", "npu"};
     const char *got = cvg_nearest_name("efd", names, COUNT(names));
     assert_non_null(got);
@@ -452,7 +450,6 @@ static void swapped_letters(void **state)
 static void endless_text_is_near_to_nothing(void **state)
 {
     (void)state;
-    skip(); /* known: only 64 letters are compared, against half of all */
     static const char *const names[] = {"fifo", "edf", "npu"};
     char endless[3000];
     memset(endless, 'e', sizeof endless - 1);
