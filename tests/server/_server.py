@@ -19,6 +19,13 @@ import _box
 CONVERGO = os.environ.get("CONVERGO", "build/convergo")
 
 
+def sanitized():
+    """Is it built with a sanitizer, which keeps freed memory for a while?"""
+    with open(CONVERGO, "rb") as f:
+        data = f.read()
+    return b"__asan_init" in data or b"__tsan_init" in data
+
+
 class Server:
     def __init__(self, box, *options, http="127.0.0.1:0",
                  metrics="127.0.0.1:0", wait=True):
