@@ -1,7 +1,7 @@
 /* A box: its devices, families of variants, and applications.
  *
  * Plain data. It is read by config/ from box.yaml and the CSV files (or filled
- * in by a program), checked once by cvg_box_check(), and never changed after.
+ * in by a program) and never changed after.
  * Everything is named by its index in the box's arrays: variant 3, device 0.
  * All strings and arrays are owned by the box: cvg_box_destroy(). */
 #ifndef CONVERGO_BOX_H
