@@ -25,21 +25,29 @@ const char *cvg__name_rule(bool slash)
                    "starting with '.'";
 }
 
+static bool add(struct cvg_hint *hint, size_t *used, const char *text)
+{
+    size_t length = strlen(text);
+    if (*used + length + sizeof ", ..." > sizeof hint->text) {
+        return false;
+    }
+    memcpy(hint->text + *used, text, length + 1);
+    *used += length;
+    return true;
+}
+
 /* "; known: a, b, c", cut off between names when it gets long. */
 static void list_names(struct cvg_hint *hint, const char *const *names,
                        size_t n)
 {
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
-        const char *between = i == 0 ? "; known: " : ", ";
-        size_t need = strlen(between) + strlen(names[i]);
-        if (used + need + sizeof ", ..." > sizeof hint->text) {
-            snprintf(hint->text + used, sizeof hint->text - used, ", ...");
+        size_t before = used;
+        if (!add(hint, &used, i == 0 ? "; known: " : ", ") ||
+            !add(hint, &used, names[i])) {
+            memcpy(hint->text + before, ", ...", sizeof ", ...");
             return;
         }
-        snprintf(hint->text + used, sizeof hint->text - used, "%s%s", between,
-                 names[i]);
-        used += need;
     }
 }
 
