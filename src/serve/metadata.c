@@ -28,7 +28,7 @@ void cvg__handle_server(struct cvg__server *s, struct cvg__call *call)
                   "{\"name\":\"convergo\",\"version\":\"" CVG_VERSION
                   "\",\"extensions\":[\"binary_tensor_data\","
                   "\"model_configuration\",\"model_repository\","
-                  "\"model_repository(unload_dependents)\","
+                  "\"parameters\","
                   "\"schedule_policy\",\"statistics\"]}");
     cvg__call_reply(call, 200, "application/json");
 }
