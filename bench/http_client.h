@@ -146,8 +146,9 @@ static inline unsigned long client_run(unsigned port, unsigned connections,
             if ((events[i].events & EPOLLOUT) != 0) {
                 client_send(&c, x);
             }
-            int done =
-                (events[i].events & ~(uint32_t)EPOLLOUT) != 0U ? client_read(x) : 0;
+            int done = (events[i].events & ~(uint32_t)EPOLLOUT) != 0U
+                           ? client_read(x)
+                           : 0;
             c.failed += done < 0;
             if (done > 0) {
                 c.answered++;

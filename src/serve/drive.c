@@ -394,14 +394,15 @@ static void post(void *context, const struct cvg_completion *c)
         in->items = items;
         in->cap = cap;
     }
-    struct cvg_completion *to = &in->items[in->n++];
+    struct cvg_completion *to = &in->items[in->n];
     /* All but the message, half a KiB that is only there on failure. */
     memcpy(to, c, offsetof(struct cvg_completion, error.text));
     to->error.text[0] = '\0';
     if (c->status != CVG_OK || c->type == CVG_COMPLETION_DEVICE) {
         to->error = c->error;
     }
-    bool first = in->n == 1;
+    bool first = in->n == 0;
+    __atomic_store_n(&in->n, in->n + 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&in->lock);
     if (first) {
         (void)uv_async_send(&s->wake);
@@ -418,19 +419,16 @@ struct cvg_device_env cvg__drive_env(struct cvg__server *s)
 void cvg__drive_inbox(struct cvg__server *s)
 {
     struct cvg__inbox *in = &s->inbox;
-    for (;;) {
+    while (__atomic_load_n(&in->n, __ATOMIC_RELAXED) > 0) {
         (void)pthread_mutex_lock(&in->lock);
         size_t n = in->n, cap = in->cap;
         struct cvg_completion *items = in->items;
         in->items = s->taken;
         in->cap = s->taken_cap;
-        in->n = 0;
+        __atomic_store_n(&in->n, 0, __ATOMIC_RELAXED);
         (void)pthread_mutex_unlock(&in->lock);
         s->taken = items;
         s->taken_cap = cap;
-        if (n == 0) {
-            return;
-        }
         for (size_t i = 0; i < n; i++) {
             complete(s, &items[i]);
         }

@@ -35,7 +35,7 @@ static void touch(struct cvg__conn *c)
 {
     struct cvg__listener *l = c->listener;
     unlink_conn(c);
-    c->since = cvg__now();
+    c->since = l->server->woke;
     c->prev = l->conns.prev;
     c->next = &l->conns;
     c->prev->next = c;

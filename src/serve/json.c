@@ -228,8 +228,8 @@ static bool string_into(struct cvg_json *j, char *out, size_t size, bool *fits,
     *plain = true;
     j->at++; /* the quote */
     while (j->at < j->end && *j->at != '"') {
-        char c[4];
-        size_t n;
+        char c[4] = "";
+        size_t n = 0;
         if (!character(j, c, &n)) {
             return false;
         }
@@ -360,7 +360,7 @@ bool cvg__json_number(struct cvg_json *j, struct cvg_slice *out)
 
 bool cvg__json_double(struct cvg_json *j, double *out, const char *what)
 {
-    struct cvg_slice s;
+    struct cvg_slice s = {"", 0};
     char text[400];
     if (!expect(j, CVG_JSON_NUMBER, what) || !cvg__json_number(j, &s)) {
         return false;
@@ -379,7 +379,7 @@ bool cvg__json_double(struct cvg_json *j, double *out, const char *what)
 
 bool cvg__json_i64(struct cvg_json *j, int64_t *out, const char *what)
 {
-    struct cvg_slice s;
+    struct cvg_slice s = {"", 0};
     if (!expect(j, CVG_JSON_NUMBER, what) || !cvg__json_number(j, &s)) {
         return false;
     }

@@ -214,8 +214,8 @@ static bool read_whole(struct reading *r, bool *minus, uint64_t *size)
 
 static bool read_unsigned(struct reading *r, unsigned char *to)
 {
-    bool minus;
-    uint64_t value;
+    bool minus = false;
+    uint64_t value = 0;
     const char *start = r->j->at;
     if (!read_whole(r, &minus, &value)) {
         return false;
@@ -230,8 +230,8 @@ static bool read_unsigned(struct reading *r, unsigned char *to)
 
 static bool read_signed(struct reading *r, unsigned char *to)
 {
-    bool minus;
-    uint64_t size;
+    bool minus = false;
+    uint64_t size = 0;
     const char *start = r->j->at;
     if (!read_whole(r, &minus, &size)) {
         return false;

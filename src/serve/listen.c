@@ -69,7 +69,7 @@ static enum cvg_status bind_and_listen(const struct addrinfo *a,
 
 static void name_bound(int fd, const char *host, char *out, size_t size)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t length = sizeof at;
     unsigned port = 0;
     if (getsockname(fd, (struct sockaddr *)&at, &length) == 0) {

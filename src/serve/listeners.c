@@ -27,6 +27,7 @@ static bool more_to_do(const struct cvg__listener *l, uint64_t progress)
 
 static void run(struct cvg__listener *l)
 {
+    l->server->woke = cvg__now();
     for (unsigned i = 0; i < RUNS_AT_ONCE; i++) {
         uint64_t progress = l->progress;
         l->woken = false;

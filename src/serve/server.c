@@ -6,6 +6,7 @@
 #include "serve/log.h"
 #include "serve/table.h"
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,9 +339,19 @@ static void close_all(struct cvg__server *s)
     cvg_box_destroy(s->box);
 }
 
+/* Tensors of some hundred KiB come and go with each request. By default the C
+ * library gives such memory back to the system at once and asks for it again:
+ * page faults cost more than the request. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+}
+
 enum cvg_status cvg_serve(const struct cvg_serve_options *options,
                           struct cvg_error *err)
 {
+    keep_memory();
     struct cvg__server *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return cvg_fail(err, CVG_NOMEM, "no memory for a server");

@@ -110,6 +110,7 @@ struct cvg__server {
     const char *policy_text;
     struct cvg_engine *engine;
     cvg_time began;
+    cvg_time woke; /* the time for what need not be exact */
     enum cvg__state state;
 
     uv_loop_t loop;
