@@ -69,13 +69,16 @@ static enum cvg_status bind_and_listen(const struct addrinfo *a,
 
 static void name_bound(int fd, const char *host, char *out, size_t size)
 {
-    struct sockaddr_storage at = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
     socklen_t length = sizeof at;
+    memset(&at, 0, sizeof at);
     unsigned port = 0;
-    if (getsockname(fd, (struct sockaddr *)&at, &length) == 0) {
-        port = at.ss_family == AF_INET6
-                   ? ((struct sockaddr_in6 *)&at)->sin6_port
-                   : ((struct sockaddr_in *)&at)->sin_port;
+    if (getsockname(fd, &at.any, &length) == 0) {
+        port = at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port;
     }
     (void)snprintf(out, size, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
                    host, ntohs((uint16_t)port));
