@@ -103,7 +103,9 @@ cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
         return up_only ? f->up : f->profile;
     }
     if (r->variant != CVG_ANY) {
-        return fastest_of_variant(e, r, r->variant, up_only);
+        return up_only && !e->enabled[r->variant]
+                   ? CVG_NEVER
+                   : fastest_of_variant(e, r, r->variant, up_only);
     }
     const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
     cvg_span best = CVG_NEVER;

@@ -30,6 +30,10 @@
 #define WORTH_WAITING 0.7
 /* Below this utilisation a device can afford more accuracy than asked for. */
 #define AMPLE 0.5
+/* What serving an app without SLO is worth, and one whose window is lost: these
+ * requests cannot be jointly satisfied. */
+#define WITHOUT_SLO 0.01
+#define WINDOW_LOST 0.3
 /* How long a request without deadline is passed over before it must go. */
 #define PATIENCE CVG_S(1)
 /* How fast a device's utilisation is forgotten. */
@@ -42,11 +46,13 @@ struct device_price {
 
 struct state {
     struct device_price prices[CVG_MAX_DEVICES];
+    cvg_time favoured[CVG_MAX_APPS]; /* when it last went before its turn */
     /* This call: when a unit that was given a batch should be done with it; 0:
      * none was. The view shows units as they were before. */
     cvg_time begun[CVG_MAX_UNITS];
     bool second_pass;
-    struct cvg__ways apps[]; /* [n_apps] */
+    struct cvg__ways own; /* of a request that has bounds of its own */
+    struct cvg__ways apps[CVG_MAX_APPS];
 };
 
 struct candidate { /* a batch that could be begun on a unit now */
@@ -60,6 +66,7 @@ struct candidate { /* a batch that could be begun on a unit now */
     cvg_span slack;   /* of the first request, beyond the finish */
     double cost;      /* price x time per request */
     double value;     /* weight gained per ns of the unit's time */
+    bool must_go;     /* it has waited for its turn */
     uint32_t binding; /* kinds that ruled out a cheaper way */
 };
 
@@ -167,11 +174,20 @@ static bool usable(const struct cvg_view *view, const struct cvg__way *way)
            cvg_view_residency(view, way->device, way->variant) == CVG_RESIDENT;
 }
 
-/* A request without deadline that was passed over for long enough. */
+/* A request without deadline that was passed over for long enough: it makes no
+ * more conditions. */
 static bool overdue(const struct cvg_view *view, const struct cvg_request *r)
 {
     return cvg_request_due(r) == CVG_NEVER &&
            view->now - r->arrival >= PATIENCE;
+}
+
+/* Nobody starves: once in a while an app whose requests are overdue goes before
+ * its turn. No more often, or apps without SLO would crowd out the others. */
+static bool must_go(const struct state *s, const struct cvg_view *view,
+                    const struct cvg_request *r)
+{
+    return overdue(view, r) && view->now - s->favoured[r->app] >= PATIENCE;
 }
 
 /* The smallest batch to begin. A request that must go does so even where only
@@ -256,8 +272,10 @@ static bool make_candidate(const struct state *s, const struct cvg_view *view,
     c->first = first;
     c->cost = cost_each(s, view, unit, way, c->n, &c->time);
     c->slack = due != CVG_NEVER ? due - c->finish : CVG_NEVER;
-    if (overdue(view, first)) {
-        c->slack = 0;
+    c->must_go = must_go(s, view, first);
+    c->binding = ways->ruled_out[unit->device];
+    if (c->n < way->max && c->n < waiting) {
+        c->binding |= 1U << CVG_SLO_DEADLINE; /* a larger batch would be late */
     }
     return !harms(view, unit, c->time);
 }
@@ -380,19 +398,32 @@ static bool window_is_lost(const struct cvg_view *view, uint32_t app)
 static double weight_of(const struct cvg_view *view, uint32_t app)
 {
     double weight = view->apps[app].weight;
-    return window_is_lost(view, app) ? 0.3 * weight : weight;
+    if (view->apps[app].slo.declared == 0) {
+        return WITHOUT_SLO * weight;
+    }
+    return window_is_lost(view, app) ? WINDOW_LOST * weight : weight;
 }
 
 /* Between two batches for the same unit: the one that cannot wait for the
  * other goes first; if both can, or neither, what the time buys decides. */
 static bool goes_first(const struct candidate *a, const struct candidate *b)
 {
+    if (a->must_go != b->must_go) {
+        return a->must_go;
+    }
     bool a_waits = a->slack == CVG_NEVER || a->slack >= b->time;
     bool b_waits = b->slack == CVG_NEVER || b->slack >= a->time;
     if (a_waits != b_waits) {
         return b_waits;
     }
     return a->value > b->value;
+}
+
+/* When a request without deadline may go before its turn. */
+static cvg_time its_turn(const struct state *s, const struct cvg_request *r)
+{
+    cvg_time last = s->favoured[r->app];
+    return (last > r->arrival ? last : r->arrival) + PATIENCE;
 }
 
 /* The first request of the app that this unit could still serve in time. */
@@ -405,17 +436,16 @@ static bool candidate_of(struct state *s, const struct cvg_view *view,
     uint32_t waiting = cvg_view_waiting(view, app);
     for (uint32_t k = 0; r != NULL && k < SCAN;
          k++, r = cvg_view_next(view, r)) {
-        struct cvg__ways own;
         const struct cvg__ways *ways =
-            cvg__ways_of(&s->apps[r->app], view, r, &own);
+            cvg__ways_of(&s->apps[r->app], view, r, &s->own);
         if (!best_on_unit(s, view, unit, r, waiting - k, ways, c)) {
             continue;
         }
         bool waits = can_wait(c) || better_elsewhere(s, view, c, ways);
-        if (waits && !overdue(view, r)) {
+        if (waits && !c->must_go) {
             /* Think again when it is about to be too late for this unit. */
             cvg_choose_wake(choices, c->slack == CVG_NEVER
-                                         ? r->arrival + PATIENCE
+                                         ? its_turn(s, r)
                                          : view->now + c->slack + 1);
             return false;
         }
@@ -468,6 +498,7 @@ static bool begin(const struct cvg_view *view, struct cvg_choices *choices,
         cvg_choose_trim(choices, batch, 0);
         return false;
     }
+    cvg_choose_binding(choices, batch, c->binding);
     return true;
 }
 
@@ -479,12 +510,11 @@ static void load_for(struct state *s, const struct cvg_view *view,
                      struct cvg_choices *choices, uint32_t app)
 {
     const struct cvg_request *r = cvg_view_first(view, app);
-    struct cvg__ways own;
     if (r == NULL) {
         return;
     }
     const struct cvg__ways *ways =
-        cvg__ways_of(&s->apps[r->app], view, r, &own);
+        cvg__ways_of(&s->apps[r->app], view, r, &s->own);
     const struct cvg__way *best = NULL;
     double best_time = INFINITY;
     for (uint32_t i = 0; i < ways->n; i++) {
@@ -515,7 +545,18 @@ static void load_for(struct state *s, const struct cvg_view *view,
 
 static size_t state_size(const struct cvg_box *box)
 {
-    return sizeof(struct state) + box->n_apps * sizeof(struct cvg__ways);
+    return sizeof(struct state) + (box->n_apps + 1) * cvg__ways_size(box);
+}
+
+static void init(void *state, const struct cvg_view *view)
+{
+    struct state *s = state;
+    char *memory = (char *)(s + 1);
+    size_t size = cvg__ways_size(view->box);
+    cvg__ways_init(&s->own, view->box, memory);
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        cvg__ways_init(&s->apps[a], view->box, memory + (a + 1) * size);
+    }
 }
 
 static int64_t key(void *state, const struct cvg_view *view,
@@ -544,18 +585,22 @@ static bool serve_unit(struct state *s, const struct cvg_view *view,
     }
     if (found && begin(view, choices, &best)) {
         s->begun[unit->index] = view->now + best.time;
+        if (overdue(view, best.first)) {
+            s->favoured[best.app] = view->now;
+        }
         return true;
     }
     return false;
 }
 
-static void wake_for_patience(const struct cvg_view *view,
+static void wake_for_patience(const struct state *s,
+                              const struct cvg_view *view,
                               struct cvg_choices *choices, uint32_t app)
 {
     const struct cvg_request *r = cvg_view_first(view, app);
     if (r != NULL && cvg_request_due(r) == CVG_NEVER &&
-        r->arrival + PATIENCE > view->now) {
-        cvg_choose_wake(choices, r->arrival + PATIENCE);
+        its_turn(s, r) > view->now) {
+        cvg_choose_wake(choices, its_turn(s, r));
     }
 }
 
@@ -591,7 +636,7 @@ static void choose(void *state, const struct cvg_view *view,
     for (uint32_t a = 0; a < view->n_apps; a++) {
         if (cvg_view_waiting(view, a) > 0) {
             load_for(s, view, choices, a);
-            wake_for_patience(view, choices, a);
+            wake_for_patience(s, view, choices, a);
         }
     }
 }
@@ -601,6 +646,7 @@ const struct cvg_order_ops cvg_order_convergo = {
     .drops = true,
     .heads_only = true,
     .state_size = state_size,
+    .init = init,
     .key = key,
     .choose = choose,
 };

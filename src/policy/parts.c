@@ -114,21 +114,22 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
                           .queued = p->queued};
     if (can_join(p, variant, last, max)) {
         way.n = p->n + 1;
-        way.finish = p->begins + service(s, device, variant, last, way.n);
+        uint32_t size = way.n > min ? way.n : min;
+        way.finish = p->begins + service(s, device, variant, last, size);
         cvg_time due = cvg_request_due(r);
         bool harms = way.finish > p->due && p->ends <= p->due;
         if (!harms && (way.finish <= due || !s->policy->order->drops)) {
-            way.service = service(s, device, variant, last, way.n);
+            way.service = service(s, device, variant, last, size);
             way.energy_j =
-                cvg_profile_energy(profile, variant, 0, last, device, way.n) /
-                way.n;
+                cvg_profile_energy(profile, variant, 0, last, device, size) /
+                size;
             if (is_better(s, r, &way, best)) {
                 *best = way;
             }
             return;
         }
     }
-    way.n = min;
+    way.n = 1; /* of a batch that is begun when it has reached `min` */
     way.finish = finish_alone(s, unit, variant, last, min);
     way.service = service(s, device, variant, last, min);
     way.energy_j =
@@ -225,17 +226,18 @@ static void load_for(struct scheduling *s, const struct cvg_request *r)
         for (size_t i = 0; i < family->n_variants; i++) {
             uint32_t v = family->variants[i];
             uint32_t last = box->variants[v].n_exits - 1;
-            if ((r->variant != CVG_ANY && r->variant != v) ||
-                box->variants[v].accuracy[last] < r->min_accuracy - 1e-12 ||
-                cvg_profile_min_batch(s->view->profile, v, 0, last, d) == 0 ||
-                !cvg_box_can_run(box, d, v)) {
+            uint32_t min =
+                cvg_profile_min_batch(s->view->profile, v, 0, last, d);
+            if (min == 0 || !cvg_box_can_run(box, d, v) ||
+                (r->variant != CVG_ANY && r->variant != v) ||
+                box->variants[v].accuracy[last] < r->min_accuracy - 1e-12) {
                 continue;
             }
             if (cvg_view_residency(s->view, d, v) == CVG_LOADING) {
                 return; /* it is coming */
             }
             cvg_span time = cvg_profile_load(s->view->profile, v, d) +
-                            service(s, d, v, last, 1);
+                            service(s, d, v, last, min);
             if (cvg_view_up(s->view, d) && time < best) {
                 best = time;
                 best_device = d;

@@ -1,7 +1,25 @@
 /* Ways to run an app's requests. */
 #include "policy/ways.h"
 
-#define WAYS_PER_DEVICE 6U /* the cheapest ones are kept */
+#include <math.h>
+
+/* Arrays follow each other in one piece; doubles first. */
+size_t cvg__ways_size(const struct cvg_box *box)
+{
+    size_t n = box->n_devices;
+    size_t size = n * CVG__WAYS_PER_DEVICE * sizeof(struct cvg__way) +
+                  (n + 1) * sizeof(uint32_t) + n * sizeof(uint32_t);
+    return (size + 15) & ~(size_t)15;
+}
+
+void cvg__ways_init(struct cvg__ways *ways, const struct cvg_box *box,
+                    void *memory)
+{
+    size_t n = box->n_devices;
+    ways->ways = memory;
+    ways->from = (uint32_t *)(ways->ways + n * CVG__WAYS_PER_DEVICE);
+    ways->ruled_out = ways->from + n + 1;
+}
 
 static uint32_t smallest_frugal(const struct cvg_profile *p, uint32_t variant,
                                 uint32_t exit, uint32_t device, uint32_t min,
@@ -16,42 +34,50 @@ static uint32_t smallest_frugal(const struct cvg_profile *p, uint32_t variant,
     return 0;
 }
 
-/* The way of a request to run on a device by that variant and exit. False:
- * some bound rules it out. */
-static bool make_way(const struct cvg_view *view, const struct cvg_request *r,
-                     uint32_t device, uint32_t variant, uint32_t exit,
-                     struct cvg__way *way)
+static double each_ns(const struct cvg_profile *p, uint32_t variant,
+                      uint32_t exit, uint32_t device, uint32_t n)
+{
+    return (double)cvg_profile_time(p, variant, 0, exit, device, n, CVG_MEAN) /
+           n;
+}
+
+/* The way of a request to run on a device by that variant and exit. Returns
+ * the kinds (bits) that rule it out; 0: it is a way. It runs there at all. */
+static uint32_t make_way(const struct cvg_view *view,
+                         const struct cvg_request *r, uint32_t device,
+                         uint32_t variant, uint32_t exit, struct cvg__way *way)
 {
     const struct cvg_profile *p = view->profile;
-    uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
     uint32_t max = cvg_profile_max_batch(p, variant, 0, exit, device);
-    if (min == 0 || !cvg_box_can_run(view->box, device, variant) ||
-        view->box->variants[variant].accuracy[exit] < r->min_accuracy - 1e-12) {
-        return false;
+    *way = (struct cvg__way){
+        .device = device,
+        .variant = variant,
+        .exit = exit,
+        .max = max,
+        .accuracy = view->box->variants[variant].accuracy[exit],
+        .each_ns = each_ns(p, variant, exit, device, max),
+    };
+    if (way->accuracy < r->min_accuracy - 1e-12) {
+        return 1U << CVG_SLO_ACCURACY;
     }
+    uint32_t min = cvg_profile_min_batch(p, variant, 0, exit, device);
     min = smallest_frugal(p, variant, exit, device, min, max, r->max_energy_j);
+    if (min == 0) {
+        return 1U << CVG_SLO_ENERGY;
+    }
     cvg_span budget =
         cvg_request_due(r) == CVG_NEVER ? CVG_NEVER : r->deadline - r->arrival;
-    if (min == 0 ||
-        cvg_profile_time(p, variant, 0, exit, device, min, CVG_MEAN) > budget) {
-        return false;
+    if (cvg_profile_time(p, variant, 0, exit, device, min, CVG_MEAN) > budget) {
+        return 1U << CVG_SLO_DEADLINE;
     }
     while (max > min && cvg_profile_time(p, variant, 0, exit, device, max,
                                          CVG_P95) > budget) {
         max--;
     }
-    *way = (struct cvg__way){
-        .device = device,
-        .variant = variant,
-        .exit = exit,
-        .min = min,
-        .max = max,
-        .accuracy = view->box->variants[variant].accuracy[exit],
-        .each_ns = (double)cvg_profile_time(p, variant, 0, exit, device, max,
-                                            CVG_MEAN) /
-                   max,
-    };
-    return true;
+    way->min = min;
+    way->max = max;
+    way->each_ns = each_ns(p, variant, exit, device, max);
+    return 0;
 }
 
 /* What the ways of a request are put in order by. */
@@ -94,43 +120,84 @@ static void keep_way(const struct taste *taste, struct cvg__ways *ways,
     while (k > from && better_way(taste, way, &ways->ways[k - 1])) {
         k--;
     }
-    if (k - from >= WAYS_PER_DEVICE || k >= CVG__MAX_WAYS) {
+    if (k - from >= CVG__WAYS_PER_DEVICE) {
         return;
     }
-    if (ways->n - from < WAYS_PER_DEVICE && ways->n < CVG__MAX_WAYS) {
-        ways->n++;
-    }
+    ways->n += ways->n - from < CVG__WAYS_PER_DEVICE;
     for (uint32_t i = ways->n - 1; i > k; i--) {
         ways->ways[i] = ways->ways[i - 1];
     }
     ways->ways[k] = *way;
 }
 
+/* The cheapest way on a device that each kind rules out, ns. */
+struct excluded {
+    double each_ns[CVG_SLO_KINDS];
+};
+
+static void exclude(struct excluded *out, uint32_t kinds, double cost)
+{
+    for (int k = 0; k < CVG_SLO_KINDS; k++) {
+        if ((kinds >> k & 1U) != 0 && cost < out->each_ns[k]) {
+            out->each_ns[k] = cost;
+        }
+    }
+}
+
+static uint32_t cheaper_than_kept(const struct excluded *out,
+                                  const struct cvg__ways *ways, uint32_t from)
+{
+    double cheapest = INFINITY;
+    for (uint32_t i = from; i < ways->n; i++) {
+        cheapest = fmin(cheapest, ways->ways[i].each_ns);
+    }
+    uint32_t kinds = 0;
+    for (uint32_t k = 0; k < CVG_SLO_KINDS; k++) {
+        kinds |= out->each_ns[k] < cheapest ? 1U << k : 0;
+    }
+    return kinds;
+}
+
+static void find_ways_on(const struct cvg_view *view,
+                         const struct cvg_request *r, const struct taste *taste,
+                         uint32_t device, struct cvg__ways *ways)
+{
+    const struct cvg_family *family =
+        &view->box->families[view->apps[r->app].family];
+    struct excluded out = {{INFINITY, INFINITY, INFINITY, INFINITY}};
+    uint32_t from = ways->n;
+    ways->from[device] = from;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        if ((r->variant != CVG_ANY && r->variant != v) ||
+            !cvg_box_can_run(view->box, device, v)) {
+            continue;
+        }
+        for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
+            struct cvg__way way;
+            if (cvg_profile_min_batch(view->profile, v, 0, x, device) == 0) {
+                continue;
+            }
+            uint32_t kinds = make_way(view, r, device, v, x, &way);
+            if (kinds == 0) {
+                keep_way(taste, ways, from, &way);
+            }
+            exclude(&out, kinds, way.each_ns);
+        }
+    }
+    ways->ruled_out[device] = cheaper_than_kept(&out, ways, from);
+}
+
 /* All ways of a request, by device, the best first. */
 static void find_ways(const struct cvg_view *view, const struct cvg_request *r,
                       struct cvg__ways *ways)
 {
-    const struct cvg_family *family =
-        &view->box->families[view->apps[r->app].family];
     struct taste taste = taste_of(view, r);
     ways->n = 0;
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
-        uint32_t from = ways->n;
-        ways->from[d] = (uint8_t)from;
-        for (size_t i = 0; i < family->n_variants; i++) {
-            uint32_t v = family->variants[i];
-            if (r->variant != CVG_ANY && r->variant != v) {
-                continue;
-            }
-            for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
-                struct cvg__way way;
-                if (make_way(view, r, d, v, x, &way)) {
-                    keep_way(&taste, ways, from, &way);
-                }
-            }
-        }
+        find_ways_on(view, r, &taste, d, ways);
     }
-    ways->from[view->box->n_devices] = (uint8_t)ways->n;
+    ways->from[view->box->n_devices] = ways->n;
 }
 
 const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
@@ -143,7 +210,8 @@ const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
         return own;
     }
     const struct cvg_slo *slo = &view->apps[r->app].slo;
-    if (of_app->n == 0 || !cvg_slo_equal(&of_app->slo, slo)) {
+    if (!of_app->known || !cvg_slo_equal(&of_app->slo, slo)) {
+        of_app->known = true;
         of_app->slo = *slo;
         find_ways(view, r, of_app);
     }

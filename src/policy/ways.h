@@ -9,7 +9,7 @@
 
 #include <convergo/policy.h>
 
-#define CVG__MAX_WAYS 64U /* of one app, all devices */
+#define CVG__WAYS_PER_DEVICE 6U /* the best ones are kept */
 
 struct cvg__way {
     uint32_t device, variant, exit;
@@ -19,11 +19,20 @@ struct cvg__way {
 };
 
 struct cvg__ways {
-    struct cvg_slo slo; /* for which the ways were worked out */
+    bool known;            /* worked out before ... */
+    struct cvg_slo slo;    /* ... for this SLO */
+    struct cvg__way *ways; /* by device, the best first */
     uint32_t n;
-    struct cvg__way ways[CVG__MAX_WAYS]; /* by device, the cheapest first */
-    uint8_t from[CVG_MAX_DEVICES + 1];   /* those of device d: from[d] on */
+    uint32_t *from;      /* [n_devices + 1]: those of device d: from[d] on */
+    uint32_t *ruled_out; /* [n_devices]: kinds (bits) that exclude a way there
+                          * that would cost less than all that are left */
 };
+
+/* Bytes that the arrays of one cvg__ways take, and giving it such a piece of
+ * zeroed memory, aligned as calloc's. */
+size_t cvg__ways_size(const struct cvg_box *box);
+void cvg__ways_init(struct cvg__ways *ways, const struct cvg_box *box,
+                    void *memory);
 
 /* The ways of a request: those of its app, kept in `of_app` (zeroed before the
  * first call), or its own if it has bounds of its own (worked out into `own`).
