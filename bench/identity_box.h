@@ -115,7 +115,8 @@ static inline int write_identity_box(const char *folder)
     static const char box[] =
         "version: 1\nmodels: models\nprofiles: [profile.csv]\n"
         "variants: [variants.csv]\ndevices:\n"
-        "  - {name: cpu, kind: cpu, backend: onnxruntime, in_flight: 2}\nfamilies:\n"
+        "  - {name: cpu, kind: cpu, backend: onnxruntime, in_flight: "
+        "2}\nfamilies:\n"
         "  - {name: small, metric: none, variants: [identity-16]}\n"
         "  - {name: large, metric: none, variants: [identity-16384]}\n"
         "apps:\n"

@@ -99,11 +99,14 @@ static inline char *edited(const char *text, const char *find, const char *with)
     if (at == NULL || strstr(at + 1, find) != NULL) {
         fail_msg("'%s' is not once in the text", find);
     }
-    char *out = NULL;
-    if (asprintf(&out, "%.*s%s%s", (int)(at - text), text, with,
-                 at + strlen(find)) < 0) {
-        fail();
+    size_t size = strlen(text) - strlen(find) + strlen(with) + 1;
+    char *out = malloc(size);
+    if (out == NULL) {
+        fail_msg("out of memory");
+        abort();
     }
+    (void)snprintf(out, size, "%.*s%s%s", (int)(at - text), text, with,
+                   at + strlen(find));
     return out;
 }
 
