@@ -21,7 +21,7 @@
 #define APPS 4U
 #define MAX_BATCH 8U
 
-/* --- counting allocations ---------------------------------------------------- */
+/* --- counting allocations ------------------------------------------------- */
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -47,7 +47,7 @@ void *realloc(void *p, size_t size)
     return __libc_realloc(p, size);
 }
 
-/* --- the box --------------------------------------------------------------------- */
+/* --- the box -------------------------------------------------------------- */
 
 static char *name_of(const char *kind, size_t k)
 {
@@ -149,7 +149,7 @@ static void add_apps(struct cvg_box *box, uint32_t queued)
     }
 }
 
-/* --- the run ---------------------------------------------------------------------- */
+/* --- the run -------------------------------------------------------------- */
 
 struct running { /* a small event list of the ends of batches */
     cvg_time at;

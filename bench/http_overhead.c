@@ -23,7 +23,7 @@
 #define LARGE 65536U
 #define MAX_ROUNDS 15U
 
-/* --- the server that does nothing ------------------------------------------- */
+/* --- the server that does nothing ----------------------------------------- */
 
 struct echo { /* a request's body */
     size_t n;
@@ -133,7 +133,7 @@ static void serve_nothing(int out)
     _exit(0);
 }
 
-/* --- servers as children ------------------------------------------------------ */
+/* --- servers as children -------------------------------------------------- */
 
 struct server {
     pid_t pid;
@@ -188,7 +188,7 @@ static double cpu_seconds(pid_t pid)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* --- requests ------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 static char request[2][LARGE + 2048];
 static size_t request_len[2];

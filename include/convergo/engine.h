@@ -27,7 +27,7 @@ struct cvg_engine_options {
     uint32_t attempts;         /* starts of one request at most; 0: 3 */
 };
 
-/* --- events ------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 #define CVG_EVENT_LIST(X)                                                      \
     X(ARRIVAL, "arrival")                                                      \
@@ -89,7 +89,7 @@ struct cvg_event {
     };
 };
 
-/* --- actions ------------------------------------------------------------ */
+/* --- actions -------------------------------------------------------------- */
 
 #define CVG_ACTION_LIST(X)                                                     \
     X(START, "start")                                                          \
@@ -157,7 +157,7 @@ struct cvg_actions { /* owned by the engine, until the next step */
     size_t n;
 };
 
-/* --- calls -------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 /* *out is owned by the caller: cvg_engine_destroy(). Allocates all that the
  * engine will ever need. Devices hold at the start what the allocation asks
@@ -207,7 +207,7 @@ bool cvg_engine_infeasible(const struct cvg_engine *engine,
                            const struct cvg_arrival *arrival,
                            struct cvg_nearest *nearest);
 
-/* --- why: what is remembered of a request -------------------------------- */
+/* --- why: what is remembered of a request --------------------------------- */
 
 struct cvg_explanation {
     struct cvg_request request;

@@ -11,7 +11,7 @@
 #include <convergo/box.h>
 #include <convergo/request.h>
 
-/* --- the view ------------------------------------------------------------ */
+/* --- the view ------------------------------------------------------------- */
 
 struct cvg_held { /* a batch inside a unit */
     uint64_t batch;
@@ -109,7 +109,7 @@ bool cvg_view_good_enough(const struct cvg_view *view,
                           const struct cvg_request *request, uint32_t variant,
                           uint32_t exit, uint32_t device, uint32_t n);
 
-/* --- choices ------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------- */
 
 struct cvg_choices; /* filled by choose(); storage is the engine's */
 

@@ -36,7 +36,7 @@ struct bench {
     struct cvg_workload *workload;
 };
 
-/* --- options ------------------------------------------------------------------ */
+/* --- options -------------------------------------------------------------- */
 
 static enum cvg_status set_load(struct bench *b, const char *value,
                                 struct cvg_error *err)
@@ -155,7 +155,7 @@ static int take_options(struct bench *b, int argc, char **argv)
     return 0;
 }
 
-/* --- what is read before anything runs ------------------------------------------ */
+/* --- what is read before anything runs ------------------------------------ */
 
 static enum cvg_status read_box(struct bench *b, struct cvg_error *err)
 {
@@ -207,7 +207,7 @@ static enum cvg_status prepare(struct bench *b, struct cvg_error *err)
     return status == CVG_OK ? read_workload(b, err) : status;
 }
 
-/* --- runs ------------------------------------------------------------------------ */
+/* --- runs ----------------------------------------------------------------- */
 
 static enum cvg_status load_server(const struct bench *b,
                                    const struct cvg_address *server,
@@ -273,7 +273,7 @@ static enum cvg_status run_all(const struct bench *b, json_t *reports,
     return CVG_OK;
 }
 
-/* --- what comes out ---------------------------------------------------------------- */
+/* --- what comes out ------------------------------------------------------- */
 
 /* A generator that fell behind has measured itself. */
 static void warn(FILE *out, const json_t *report)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- options ------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------- */
 
 static enum cvg_status parse_batches(const char *text,
                                      struct cvg_profiling_options *o,
@@ -148,7 +148,7 @@ static int parse(const struct cvg_verb *verb, int argc, char **argv,
     return 0;
 }
 
-/* --- the verb ------------------------------------------------------------ */
+/* --- the verb ------------------------------------------------------------- */
 
 static void print_results(const struct cvg_profiling *p)
 {

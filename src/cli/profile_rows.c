@@ -128,7 +128,7 @@ enum cvg_status cvg_rows_insert(struct cvg_rows *rows, size_t at,
     return CVG_OK;
 }
 
-/* --- writing ------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static void put_cell(FILE *file, const char *text)
 {

@@ -13,7 +13,7 @@
 #define ANSWER_BATCH 8U /* items of the dataset at once */
 #define CELL 32U        /* of a number */
 
-/* --- progress ------------------------------------------------------------ */
+/* --- progress ------------------------------------------------------------- */
 
 static void say_progress(const struct cvg_profiling *p, const char *device,
                          const char *variant, const char *what)
@@ -40,7 +40,7 @@ static void end_progress(const struct cvg_profiling *p)
     }
 }
 
-/* --- results ------------------------------------------------------------- */
+/* --- results -------------------------------------------------------------- */
 
 /* At most six decimals, none that say nothing: 0.0125, 3. */
 static void print_number(char *out, size_t size, double value)
@@ -149,7 +149,7 @@ static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
     return cvg_rows_insert(&p->accuracy, at, cells, err);
 }
 
-/* --- measuring ----------------------------------------------------------- */
+/* --- measuring ------------------------------------------------------------ */
 
 static int by_span(const void *a, const void *b)
 {

@@ -93,7 +93,7 @@ static struct cvg_place scalar_place(struct fy_node *node)
                               (uint32_t)mark->column + (behind ? 0 : 1)};
 }
 
-/* --- what libfyaml 0.7.12 cannot read without losing memory ---------------- */
+/* --- what libfyaml 0.7.12 cannot read without losing memory --------------- */
 
 #define MAX_QUOTES 3U
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- answers ------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 void cvg_answers_want(struct cvg_emulator *e, struct cvg_flight *flight)
 {
@@ -71,8 +71,7 @@ void *cvg_answers_thread(void *emulator)
     return NULL;
 }
 
-/* --- loading
- * ------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------- */
 
 void cvg_loader_want(struct cvg_emulator *e, struct cvg_loading *loading)
 {

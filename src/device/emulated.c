@@ -71,8 +71,7 @@ static enum cvg_status open_device(const struct cvg_device_env *env,
     return CVG_OK;
 }
 
-/* --- loading
- * --------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------- */
 
 static enum cvg_status add_loading(struct cvg_backend *b, uint32_t variant,
                                    bool loads, cvg_span time,
@@ -146,8 +145,7 @@ static uint64_t memory(struct cvg_backend *b, uint32_t variant)
     return bytes;
 }
 
-/* --- batches
- * ---------------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------- */
 
 /* The model knows only what was measured. */
 static enum cvg_status check_measured(const struct cvg_backend *b,
@@ -233,8 +231,7 @@ static enum cvg_status submit(struct cvg_backend *b, struct cvg_batch *batch,
     return status;
 }
 
-/* --- closing
- * ------------------------------------------------------------------------ */
+/* --- closing -------------------------------------------------------------- */
 
 static void close_device(struct cvg_backend *b)
 {

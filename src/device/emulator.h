@@ -103,7 +103,7 @@ struct cvg_emulator {
     bool timeline_started, loader_started;
 };
 
-/* --- timeline.c (with the lock) ------------------------------------------ */
+/* --- timeline.c (with the lock) ------------------------------------------- */
 
 /* Lets all that is due by `now` happen, in order, contention included. */
 void cvg_timeline_advance(struct cvg_emulator *e, cvg_time now);
@@ -120,7 +120,7 @@ void cvg_timeline_give_up(struct cvg_emulator *e, struct cvg_flight *flight,
 void cvg_timeline_post(struct cvg_emulator *e);
 void *cvg_timeline_thread(void *emulator);
 
-/* --- answers.c (with the lock) ------------------------------------------- */
+/* --- answers.c (with the lock) -------------------------------------------- */
 
 void cvg_answers_want(struct cvg_emulator *e, struct cvg_flight *flight);
 /* Takes it out of the queue; false: it is not there (any more). */

@@ -25,7 +25,7 @@ struct cvg_measure {
     struct cvg_completion last;
 };
 
-/* --- one call at a time -------------------------------------------------- */
+/* --- one call at a time --------------------------------------------------- */
 
 static void post(void *context, const struct cvg_completion *completion)
 {
@@ -141,7 +141,7 @@ const struct cvg_model_info *cvg_measure_info(const struct cvg_measure *m)
     return &m->info;
 }
 
-/* --- batches ------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------- */
 
 struct load { /* a batch, and all its memory */
     struct cvg_batch batch;
@@ -323,7 +323,7 @@ enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t n,
     return status;
 }
 
-/* --- answers ------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 /* Index of the largest of the first output's numbers; -1: they are none that
  * can be compared. */
@@ -388,7 +388,7 @@ out:
     return status;
 }
 
-/* --- the machine --------------------------------------------------------- */
+/* --- the machine ---------------------------------------------------------- */
 
 void cvg_measure_cpu_name(char *out, size_t size)
 {

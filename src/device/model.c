@@ -88,7 +88,7 @@ bool cvg_device_model_preset(struct cvg_device_model *m, uint32_t variant)
     return fits;
 }
 
-/* --- the course of time within a unit ------------------------------------ */
+/* --- the course of time within a unit ------------------------------------- */
 
 /* The time that `work` takes at the unit's present speed, to the nearest ns. */
 static cvg_span time_of(const struct cvg_device_model *m,
@@ -233,7 +233,7 @@ static void settle(struct cvg_device_model *m, cvg_time now)
     refresh(m);
 }
 
-/* --- what the caller does ------------------------------------------------ */
+/* --- what the caller does ------------------------------------------------- */
 
 static cvg_span draw_service(const struct cvg_device_model *m,
                              const struct cvg_model_batch *batch)

@@ -70,8 +70,7 @@ static void post_batch(struct cvg_backend *b, struct cvg_batch *batch,
     b->env.post(b->env.context, &completion);
 }
 
-/* --- workers
- * ------------------------------------------------------------------ */
+/* --- workers -------------------------------------------------------------- */
 
 static struct cvg_session **session_of(struct cvg_backend *b, uint32_t unit,
                                        uint32_t variant)
@@ -146,17 +145,20 @@ static enum cvg_status submit(struct cvg_backend *b, struct cvg_batch *batch,
 {
     pthread_mutex_lock(&b->lock);
     enum cvg_status status = cvg_book_submit(&b->book, batch, err);
+    struct unit *unit = NULL;
     if (status == CVG_OK) {
-        struct unit *unit = &b->units[batch->unit];
+        unit = &b->units[batch->unit];
         unit->queue[(unit->head + unit->n++) % CVG_MAX_IN_FLIGHT] = batch;
-        pthread_cond_signal(&unit->work);
     }
     pthread_mutex_unlock(&b->lock);
+    if (unit != NULL) {
+        /* Without the lock, or the worker would wake up just to wait for it. */
+        pthread_cond_signal(&unit->work);
+    }
     return status;
 }
 
-/* --- loader
- * -------------------------------------------------------------------- */
+/* --- loader --------------------------------------------------------------- */
 
 static struct cvg_session_options session_options(const struct cvg_box *box,
                                                   uint32_t device,
@@ -299,8 +301,7 @@ static uint64_t memory(struct cvg_backend *b, uint32_t variant)
     return bytes;
 }
 
-/* --- opening and closing
- * -------------------------------------------------------- */
+/* --- opening and closing -------------------------------------------------- */
 
 static void close_device(struct cvg_backend *b)
 {

@@ -25,7 +25,7 @@ enum cvg_status cvg_ort_check(const struct cvg_ort *ort, OrtStatus *status,
     return otherwise;
 }
 
-/* --- opening ------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 static const char *library_path(void)
 {
@@ -142,7 +142,7 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-/* --- providers ----------------------------------------------------------- */
+/* --- providers ------------------------------------------------------------ */
 
 /* Length of the name without "ExecutionProvider" at its end. */
 static size_t short_length(const char *name)
@@ -281,7 +281,7 @@ enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
     return cvg_ort_check(ort, status, CVG_DEVICE, what, err);
 }
 
-/* --- types --------------------------------------------------------------- */
+/* --- types ---------------------------------------------------------------- */
 
 static const ONNXTensorElementDataType types[CVG_TYPES] = {
     [CVG_TYPE_BOOL] = ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,

@@ -21,7 +21,7 @@ struct cvg_session {
     struct cvg_session_cost cost;
 };
 
-/* --- creating the runtime's session -------------------------------------- */
+/* --- creating the runtime's session --------------------------------------- */
 
 /* An idle thread that spins takes a core from the others, which on a box with
  * two is half of it. Without arena a session keeps no freed memory, at 1 % of
@@ -86,7 +86,7 @@ static enum cvg_status create_session(const struct cvg_ort *ort,
     return status;
 }
 
-/* --- what the model says ------------------------------------------------- */
+/* --- what the model says -------------------------------------------------- */
 
 static OrtStatus *read_tensor_type(const OrtApi *api, const OrtTypeInfo *type,
                                    struct cvg_tensor_info *out, bool *known)
@@ -263,8 +263,7 @@ static enum cvg_status blame(const char *folder, enum cvg_status status,
     return status;
 }
 
-/* --- opening
- * ------------------------------------------------------------------ */
+/* --- opening -------------------------------------------------------------- */
 
 static enum cvg_status name_tensors(struct cvg_session *s,
                                     struct cvg_error *err)

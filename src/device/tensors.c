@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- checking ------------------------------------------------------------ */
+/* --- checking ------------------------------------------------------------- */
 
 /* "[28, -1]"; cut off when it does not fit. */
 static void print_dims(char *out, size_t size, const int64_t *dims, uint32_t n)
@@ -130,7 +130,7 @@ static bool same_shapes(const struct cvg_model_info *info,
     return true;
 }
 
-/* --- one run ------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------- */
 
 struct run {
     const struct cvg_runner *runner;

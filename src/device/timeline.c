@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* --- queues -------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------- */
 
 static void push_ready(struct cvg_emulator *e, struct cvg_flight *flight)
 {
@@ -64,8 +64,7 @@ void cvg_timeline_give_up(struct cvg_emulator *e, struct cvg_flight *flight,
     }
 }
 
-/* --- time passes
- * -------------------------------------------------------------- */
+/* --- time passes ---------------------------------------------------------- */
 
 void cvg_timeline_contend(struct cvg_emulator *e, cvg_time now)
 {
@@ -177,8 +176,7 @@ void cvg_timeline_advance(struct cvg_emulator *e, cvg_time now)
     come_back(e, now);
 }
 
-/* --- posting
- * -------------------------------------------------------------------- */
+/* --- posting -------------------------------------------------------------- */
 
 static void post(struct cvg_emulator *e, struct cvg_backend *device,
                  const struct cvg_completion *completion)
@@ -305,8 +303,7 @@ void cvg_timeline_post(struct cvg_emulator *e)
     }
 }
 
-/* --- the thread
- * ------------------------------------------------------------------ */
+/* --- the thread ----------------------------------------------------------- */
 
 static cvg_time next_event(const struct cvg_emulator *e)
 {

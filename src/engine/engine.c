@@ -9,7 +9,7 @@
 #define DEFAULT_DROPS_PER_STEP 256U
 #define DEFAULT_ATTEMPTS 3U
 
-/* --- create and destroy ------------------------------------------------------- */
+/* --- create and destroy --------------------------------------------------- */
 
 static uint32_t largest_batch(const struct cvg_box *box)
 {
@@ -234,7 +234,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e);
 }
 
-/* --- one step -------------------------------------------------------------------- */
+/* --- one step ------------------------------------------------------------- */
 
 struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type)
 {
@@ -388,7 +388,7 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
     return e->next_probe < next ? e->next_probe : next;
 }
 
-/* --- what can be asked ----------------------------------------------------------- */
+/* --- what can be asked ---------------------------------------------------- */
 
 size_t cvg_engine_live(const struct cvg_engine *e)
 {

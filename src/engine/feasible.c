@@ -165,7 +165,7 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s)
     return false;
 }
 
-/* --- what a 504 names --------------------------------------------------------- */
+/* --- what a 504 names ----------------------------------------------------- */
 
 /* What the best way is worth in one kind, among those that keep the other
  * bounds; and whether one keeps all. */

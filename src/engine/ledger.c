@@ -53,7 +53,7 @@ struct cvg_ledger {
     struct cvg_stats stats;
 };
 
-/* --- create, destroy -------------------------------------------------------- */
+/* --- create, destroy ------------------------------------------------------ */
 
 static bool create_app(struct cvg_ledger *l, size_t i)
 {
@@ -140,7 +140,7 @@ struct cvg_stats *cvg_ledger_stats(struct cvg_ledger *l)
     return &l->stats;
 }
 
-/* --- windows ---------------------------------------------------------------- */
+/* --- windows -------------------------------------------------------------- */
 
 /* A last partial window joins the one before. */
 static int64_t window_number(const struct cvg_ledger *l, cvg_time arrival)
@@ -286,7 +286,7 @@ void cvg_ledger_finish(struct cvg_ledger *l, cvg_time now)
     l->stats.until = now;
 }
 
-/* --- what happens ------------------------------------------------------------ */
+/* --- what happens --------------------------------------------------------- */
 
 /* Brings the app's SLO up to that window. */
 static void turn_to(struct app_ledger *app, int64_t number)

@@ -39,7 +39,7 @@ static void vacate(struct cvg_engine *e, uint32_t device, uint32_t variant)
     e->devices[device].n_resident--;
 }
 
-/* --- the start ------------------------------------------------------------------ */
+/* --- the start ------------------------------------------------------------ */
 
 static void preset_caches(struct cvg_engine *e, uint32_t device,
                           uint32_t variant)
@@ -87,7 +87,7 @@ bool cvg_engine_resident(const struct cvg_engine *e, uint32_t device,
     return cvg__residency(e, device, variant)->state == CVG_RESIDENT;
 }
 
-/* --- loading and unloading --------------------------------------------------------- */
+/* --- loading and unloading ------------------------------------------------ */
 
 void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant)
 {
@@ -224,7 +224,7 @@ void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
     }
 }
 
-/* --- devices ----------------------------------------------------------------------- */
+/* --- devices -------------------------------------------------------------- */
 
 static void lose_batches(struct cvg_engine *e, uint32_t device)
 {

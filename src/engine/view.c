@@ -28,7 +28,7 @@ void cvg__view_refresh(struct cvg_engine *e)
     };
 }
 
-/* --- queues ------------------------------------------------------------------ */
+/* --- queues --------------------------------------------------------------- */
 
 static const struct cvg_request *skip_taken(const struct cvg_engine *e,
                                             uint32_t i)
@@ -75,7 +75,7 @@ struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app)
     return cvg_ledger_recent(engine_of(view)->ledger, app, view->now);
 }
 
-/* --- devices and units --------------------------------------------------------- */
+/* --- devices and units ---------------------------------------------------- */
 
 bool cvg_view_up(const struct cvg_view *view, uint32_t device)
 {
@@ -168,7 +168,7 @@ bool cvg_view_good_enough(const struct cvg_view *view,
                request->max_energy_j * n * (1 + 1e-12);
 }
 
-/* --- choices ------------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------- */
 
 /* Batches that this call has begun on the unit. */
 static uint32_t begun_on(const struct cvg_choices *c, uint32_t unit)

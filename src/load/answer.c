@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- arg-max
- * ------------------------------------------------------------------- */
+/* --- arg-max -------------------------------------------------------------- */
 
 static double element(const char *type, const void *at)
 {
@@ -92,8 +91,7 @@ static int64_t best_of(const json_t *output, const struct cvg__http *reply)
     return best_of_bytes(type, reply->body + header, (size_t)bytes);
 }
 
-/* --- served
- * ---------------------------------------------------------------------- */
+/* --- served --------------------------------------------------------------- */
 
 static void failed(struct cvg__answer *a, const char *why)
 {
@@ -130,8 +128,7 @@ static void served(const struct cvg__http *reply, struct cvg__answer *a)
     json_decref(json);
 }
 
-/* --- not served
- * -------------------------------------------------------------------- */
+/* --- not served ----------------------------------------------------------- */
 
 static void read_error(const struct cvg__http *reply, struct cvg__answer *a)
 {

@@ -75,8 +75,7 @@ enum cvg_status cvg__input_read(const json_t *metadata, const char *model,
     return read_shape(json_object_get(input, "shape"), model, out, err);
 }
 
-/* --- the request
- * ---------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------- */
 
 static json_t *parameters_json(const struct cvg__payload *p)
 {

@@ -109,8 +109,7 @@ static struct connection *open_connection(struct cvg__pool *pool)
     return c;
 }
 
-/* --- requests
- * ------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 static void finish(struct cvg__pool *pool, struct cvg__exchange *x,
                    const struct cvg__http *reply, const char *why)
@@ -248,8 +247,7 @@ static void read_some(struct connection *c)
     }
 }
 
-/* --- calls
- * ------------------------------------------------------------------------ */
+/* --- calls ---------------------------------------------------------------- */
 
 enum cvg_status cvg__pool_create(const struct cvg__pool_options *options,
                                  struct cvg__pool **out, struct cvg_error *err)

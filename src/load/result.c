@@ -19,8 +19,7 @@ static json_t *rounded(double value)
     return json_real(round(value * 1e6) / 1e6);
 }
 
-/* --- devices
- * ------------------------------------------------------------------ */
+/* --- devices -------------------------------------------------------------- */
 
 static const json_t *device_named(const json_t *report, const char *name)
 {
@@ -109,8 +108,7 @@ static double total_energy(const json_t *devices)
     return sum;
 }
 
-/* --- the server's part
- * ---------------------------------------------------------- */
+/* --- the server's part ---------------------------------------------------- */
 
 static void copy(json_t *report, const json_t *server, const char *key)
 {
@@ -167,8 +165,7 @@ static void add_server(struct cvg__run *run, json_t *report)
     json_decref(server);
 }
 
-/* --- the generator's part
- * --------------------------------------------------------- */
+/* --- the generator's part ------------------------------------------------- */
 
 static json_t *generator_json(const struct cvg__run *run)
 {

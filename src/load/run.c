@@ -38,8 +38,7 @@ static cvg_time from_start(const struct cvg__run *run)
     return cvg__monotonic() - run->start;
 }
 
-/* --- judging
- * ------------------------------------------------------------------ */
+/* --- judging -------------------------------------------------------------- */
 
 /* The variant's validated accuracy is the box's word; a remote box has none,
  * and there the reply's counts. False: no such variant. */
@@ -141,8 +140,7 @@ static void done(void *context, struct cvg__exchange *x,
     free_flight(f);
 }
 
-/* --- sending
- * ------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static struct flight *make_flight(struct cvg__run *run,
                                   const struct cvg__due *due)
@@ -228,8 +226,7 @@ static void send_snapshot(struct cvg__run *run)
     cvg__pool_submit(run->pool, &run->snapshot);
 }
 
-/* --- the loop
- * --------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static void progress(const struct cvg__run *run)
 {
@@ -328,8 +325,7 @@ static enum cvg_status loop(struct cvg__run *run, struct cvg_error *err)
     return status;
 }
 
-/* --- a run
- * ------------------------------------------------------------------------- */
+/* --- a run ---------------------------------------------------------------- */
 
 static cvg_span largest_deadline(const struct cvg_load_options *o)
 {

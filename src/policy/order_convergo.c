@@ -70,7 +70,7 @@ struct candidate { /* a batch that could be begun on a unit now */
     uint32_t binding; /* kinds that ruled out a cheaper way */
 };
 
-/* --- prices -------------------------------------------------------------------- */
+/* --- prices --------------------------------------------------------------- */
 
 /* Share of the device's units that hold a batch now. */
 static double load_now(const struct cvg_view *view, uint32_t device)
@@ -113,7 +113,7 @@ static double going_rate(const struct state *s, const struct cvg_view *view,
     return price(s, device) * cvg_view_slowdown(view, device);
 }
 
-/* --- what could be begun on a unit ------------------------------------------------ */
+/* --- what could be begun on a unit ---------------------------------------- */
 
 /* Cost of a unit's time per request when `n` go together, ns x price. A switch
  * is paid twice: what it puts out will be wanted again. */
@@ -377,7 +377,7 @@ static bool can_wait(const struct candidate *c)
            (due == CVG_NEVER || c->unit->free_at + 2 * c->time + SAFETY <= due);
 }
 
-/* --- which app first ---------------------------------------------------------------- */
+/* --- which app first ------------------------------------------------------ */
 
 /* Is the app's guaranteed throughput of this window out of reach? Then its
  * requests of this window can no longer be jointly satisfied. */
@@ -502,7 +502,7 @@ static bool begin(const struct cvg_view *view, struct cvg_choices *choices,
     return true;
 }
 
-/* --- loading ------------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------- */
 
 /* The head of a queue that nothing resident can serve: bring in what serves it
  * soonest. */
@@ -541,7 +541,7 @@ static void load_for(struct state *s, const struct cvg_view *view,
     }
 }
 
-/* --- the policy ------------------------------------------------------------------------ */
+/* --- the policy ----------------------------------------------------------- */
 
 static size_t state_size(const struct cvg_box *box)
 {

@@ -33,7 +33,7 @@ struct scheduling {
     uint32_t room; /* over all units: batches to begin, requests to add */
 };
 
-/* --- where could it go -------------------------------------------------------- */
+/* --- where could it go ---------------------------------------------------- */
 
 static cvg_span service(const struct scheduling *s, uint32_t device,
                         uint32_t variant, uint32_t last, uint32_t n)
@@ -173,7 +173,7 @@ static struct cvg_way best_way(const struct scheduling *s,
     return best;
 }
 
-/* --- take it ------------------------------------------------------------------- */
+/* --- take it -------------------------------------------------------------- */
 
 static void join_batch(struct scheduling *s, const struct cvg_request *r,
                        const struct cvg_way *way)
@@ -287,7 +287,7 @@ static void schedule(struct scheduling *s, const struct cvg_request *r)
     }
 }
 
-/* --- the order ------------------------------------------------------------------- */
+/* --- the order ------------------------------------------------------------ */
 
 struct cursors { /* the next waiting request of each app */
     const struct cvg_request *at[CVG_MAX_APPS];

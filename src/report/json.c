@@ -143,8 +143,7 @@ static json_t *parts_json(const struct cvg_policy *p)
                      "exits", p->exits->name);
 }
 
-/* --- apps
- * --------------------------------------------------------------------- */
+/* --- apps ----------------------------------------------------------------- */
 
 /* Shares of what served the app: by variant, or by "variant/exit". */
 static json_t *shares_json(const struct cvg_box *box,
@@ -222,8 +221,7 @@ static json_t *apps_json(const struct cvg_run *run)
     return apps;
 }
 
-/* --- devices
- * ------------------------------------------------------------------ */
+/* --- devices -------------------------------------------------------------- */
 
 /* Its batches, idle power while no batch is held, busy power while a variant
  * is switched or loaded; the power is the device's, so a unit has a share. */
@@ -262,8 +260,7 @@ static json_t *devices_json(const struct cvg_run *run, double *energy_j)
     return devices;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------ */
 
 static struct cvg_histogram *all_latencies(const struct cvg_run *run)
 {

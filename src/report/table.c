@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- cells: three or four digits, "-" for what there is not
- * -------------------- */
+/* --- cells: three or four digits, "-" for what there is not --------------- */
 
 static const json_t *at(const json_t *object, const char *a, const char *b)
 {
@@ -66,8 +65,7 @@ static const char *text(const json_t *value, const char *instead)
     return json_is_string(value) ? json_string_value(value) : instead;
 }
 
-/* --- one run
- * --------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------- */
 
 static const char *const slo_kinds[] = {"deadline", "accuracy", "throughput",
                                         "energy", "joint"};
@@ -179,8 +177,7 @@ static void run_tables(FILE *out, struct cvg_grid *g, const json_t *report)
     fputc('\n', out);
 }
 
-/* --- several runs
- * ------------------------------------------------------------------ */
+/* --- several runs --------------------------------------------------------- */
 
 static void comparison_row(struct cvg_grid *g, const json_t *report)
 {

@@ -36,7 +36,7 @@ struct cvg_sim {
     struct cvg_histogram *decision;
 };
 
-/* --- create ------------------------------------------------------------------- */
+/* --- create --------------------------------------------------------------- */
 
 static enum cvg_status create_models(struct cvg_sim *sim, struct cvg_error *err)
 {
@@ -151,7 +151,7 @@ void cvg_sim_destroy(struct cvg_sim *sim)
     free(sim);
 }
 
-/* --- what will happen ------------------------------------------------------------ */
+/* --- what will happen ----------------------------------------------------- */
 
 static void add_pending(struct cvg_sim *sim, cvg_time at,
                         const struct cvg_event *event)
@@ -190,7 +190,7 @@ void cvg_sim_inject(struct cvg_sim *sim, const struct cvg_event *event)
     add_pending(sim, event->at, event);
 }
 
-/* --- devices ----------------------------------------------------------------------- */
+/* --- devices -------------------------------------------------------------- */
 
 static void update_contention(struct cvg_sim *sim)
 {
@@ -298,7 +298,7 @@ static void happen(struct cvg_sim *sim, const struct pending *p)
     step(sim, &event);
 }
 
-/* --- the workload ------------------------------------------------------------------- */
+/* --- the workload --------------------------------------------------------- */
 
 static struct cvg_arrival_source *source_of(struct cvg_sim *sim, uint32_t app)
 {
@@ -378,7 +378,7 @@ static void arrive(struct cvg_sim *sim, struct cvg_arrival_source *source)
     step(sim, &event);
 }
 
-/* --- the loop ------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------- */
 
 enum next_kind { DEVICE, PENDING, WORKLOAD, ARRIVAL, WAKE, NOTHING };
 

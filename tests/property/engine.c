@@ -32,7 +32,7 @@ static uint32_t below(struct cvg_rng *rng, uint32_t n)
     return (uint32_t)(cvg_rng_uniform(rng) * n);
 }
 
-/* --- a random box ---------------------------------------------------------------- */
+/* --- a random box --------------------------------------------------------- */
 
 static void random_devices(struct world *w, struct cvg_rng *rng)
 {
@@ -121,7 +121,7 @@ static void random_box(struct world *w, struct cvg_rng *rng)
     }
 }
 
-/* --- the auditor ------------------------------------------------------------------ */
+/* --- the auditor ---------------------------------------------------------- */
 
 #define LAW(holds, ...)                                                        \
     do {                                                                       \
@@ -272,7 +272,7 @@ static void audit(struct world *w, const struct cvg_event *event,
     audit_queues(w, a);
 }
 
-/* --- a random run -------------------------------------------------------------------- */
+/* --- a random run --------------------------------------------------------- */
 
 static void random_arrivals(struct world *w, struct audit *a,
                             struct cvg_rng *rng)

@@ -134,7 +134,7 @@ void world_slo_energy(struct cvg_app *app, double mj)
     app->slo.energy_j = mj / 1e3;
 }
 
-/* --- the trace ------------------------------------------------------------------ */
+/* --- the trace ------------------------------------------------------------ */
 
 __attribute__((format(printf, 3, 4))) static void say(struct world *w,
                                                       cvg_time at,
@@ -210,7 +210,7 @@ static void note(void *context, const struct cvg_event *event,
     }
 }
 
-/* --- running ---------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 void world_start(struct world *w, const char *policy)
 {

@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* --- every unit ------------------------------------------------------------ */
+/* --- every unit ----------------------------------------------------------- */
 
 static void spans(void **state)
 {
@@ -155,7 +155,7 @@ static void largest_count(void **state)
         CVG_CONFIG);
 }
 
-/* --- refused ------------------------------------------------------------------ */
+/* --- refused -------------------------------------------------------------- */
 
 typedef enum cvg_status parse_any(const char *text, struct cvg_error *err);
 
@@ -372,7 +372,7 @@ static void refusal_writes_nothing(void **state)
     assert_int_equal(span, 42);
 }
 
-/* --- the other way, and names ---------------------------------------------------- */
+/* --- the other way, and names --------------------------------------------- */
 
 static void formatted_spans_read_back(void **state)
 {

@@ -273,7 +273,7 @@ static void test_unmeasured(void **state)
     cvg_box_destroy(box);
 }
 
-/* --- notes for `convergo check` -------------------------------------------- */
+/* --- notes for `convergo check` ------------------------------------------- */
 
 static void add_line(void *context, const char *message)
 {

@@ -2,7 +2,7 @@
 #include "config/csv.h"
 #include "texts.h"
 
-/* --- the form -------------------------------------------------------------- */
+/* --- the form ------------------------------------------------------------- */
 
 static const struct cvg_column columns[] = {
     {"a", false}, {"b", false}, {"c", true}, {"d", true}};
@@ -119,7 +119,7 @@ static void test_begins_with(void **state)
     assert_false(cvg__csv_begins_with("", 0, "a"));
 }
 
-/* --- profile.csv ----------------------------------------------------------- */
+/* --- profile.csv ---------------------------------------------------------- */
 
 static const struct spoilt profile[] = {
     {"mean_ms", "mean",
@@ -226,7 +226,7 @@ static void test_equal_percentiles(void **state)
     free(text);
 }
 
-/* --- variants.csv ---------------------------------------------------------- */
+/* --- variants.csv --------------------------------------------------------- */
 
 static const struct spoilt variants[] = {
     {NULL, "",

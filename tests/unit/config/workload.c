@@ -256,7 +256,7 @@ static void test_without_box(void **state)
     free(text);
 }
 
-/* --- a trace in place of a workload ---------------------------------------- */
+/* --- a trace in place of a workload --------------------------------------- */
 
 static enum cvg_status read_trace(const char *text, const struct cvg_box *box,
                                   struct cvg_workload **out,

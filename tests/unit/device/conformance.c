@@ -413,7 +413,7 @@ static void describes(void **state)
     device_world_end(&w);
 }
 
-/* --- the fashion models, when they are there ----------------------------- */
+/* --- the fashion models, when they are there ------------------------------ */
 
 static void fill_image(float *image, uint32_t seed)
 {

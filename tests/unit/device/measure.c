@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* --- energy ------------------------------------------------------------- */
+/* --- energy --------------------------------------------------------------- */
 
 static void put(const char *root, const char *path, const char *text)
 {
@@ -97,7 +97,7 @@ static void hwmon_integrates(void **state)
     tiny_folder_remove(root);
 }
 
-/* --- weights ------------------------------------------------------------ */
+/* --- weights -------------------------------------------------------------- */
 
 static void zero_weights_are_counted(void **state)
 {
@@ -131,7 +131,7 @@ static void zero_weights_are_counted(void **state)
     tiny_folder_remove(folder);
 }
 
-/* --- a device ------------------------------------------------------------ */
+/* --- a device ------------------------------------------------------------- */
 
 static void batches_are_timed(void **state)
 {

@@ -185,8 +185,7 @@ static void cost_is_measured(void **state)
     cvg_session_close(session);
 }
 
-/* --- the repository
- * ------------------------------------------------------------ */
+/* --- the repository ------------------------------------------------------- */
 
 static enum cvg_status read_model(const char *variant, size_t *size,
                                   struct cvg_error *err)
@@ -278,8 +277,7 @@ static void nothing_leads_out(void **state)
     assert_int_equal(read_model("real", &size, &err), CVG_IO);
 }
 
-/* --- providers
- * -------------------------------------------------------------------- */
+/* --- providers ------------------------------------------------------------ */
 
 static void providers_are_checked(void **state)
 {

@@ -3,7 +3,7 @@
 #include "support/world.h"
 #include <stdlib.h>
 
-/* --- allocations that fail ------------------------------------------------- */
+/* --- allocations that fail ------------------------------------------------ */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -34,7 +34,7 @@ void *__wrap_realloc(void *p, size_t size)
     return fails() ? NULL : __real_realloc(p, size);
 }
 
-/* --- names and units ---------------------------------------------------------- */
+/* --- names and units ------------------------------------------------------ */
 
 static void finds_by_name(void **state)
 {
@@ -91,7 +91,7 @@ static void names_of_kinds(void **state)
     }
 }
 
-/* --- built-in apps ---------------------------------------------------------------- */
+/* --- built-in apps -------------------------------------------------------- */
 
 /* A family that has `n` apps of its own. */
 static size_t apps_added(uint32_t n)
@@ -134,7 +134,7 @@ static void built_in_apps(void **state)
     assert_int_equal(apps_added(5), 1);
 }
 
-/* --- switching ---------------------------------------------------------------------- */
+/* --- switching ------------------------------------------------------------ */
 
 /* A Coral: 8 MiB of cache, 1.95 ms + 2.41 ms per MiB. */
 static void coral(struct world *w)
@@ -204,7 +204,7 @@ static void no_switch_cost(void **state)
     world_fini(&w);
 }
 
-/* --- fault ---------------------------------------------------------------------------- */
+/* --- fault ---------------------------------------------------------------- */
 
 static enum cvg_status add_built_in(struct cvg_error *err)
 {

@@ -9,7 +9,7 @@
 /* cmocka */
 #include <cmocka.h>
 
-/* --- allocations that fail ------------------------------------------------- */
+/* --- allocations that fail ------------------------------------------------ */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -40,7 +40,7 @@ void *__wrap_realloc(void *p, size_t size)
     return fails() ? NULL : __real_realloc(p, size);
 }
 
-/* --- building one ------------------------------------------------------------ */
+/* --- building one --------------------------------------------------------- */
 
 static struct cvg_profile *create(size_t variants, size_t devices)
 {
@@ -76,7 +76,7 @@ static cvg_span mean(const struct cvg_profile *p, uint32_t first, uint32_t last,
     return cvg_profile_time(p, 0, first, last, 0, batch, CVG_MEAN);
 }
 
-/* --- interpolation --------------------------------------------------------------- */
+/* --- interpolation -------------------------------------------------------- */
 
 static void between_two_sizes(void **state)
 {
@@ -152,7 +152,7 @@ static void odd_times(void **state)
     cvg_profile_destroy(p);
 }
 
-/* --- stages ------------------------------------------------------------------------- */
+/* --- stages --------------------------------------------------------------- */
 
 static void stages_add_up(void **state)
 {
@@ -268,7 +268,7 @@ static void switch_and_load_times(void **state)
     cvg_profile_destroy(p);
 }
 
-/* --- noise ------------------------------------------------------------------------------ */
+/* --- noise ---------------------------------------------------------------- */
 
 #define DRAWS 200000
 
@@ -374,7 +374,7 @@ static void extreme_draws_stay_sane(void **state)
     }
 }
 
-/* --- fault ----------------------------------------------------------------------------------- */
+/* --- fault ---------------------------------------------------------------- */
 
 /* Builds one with all calls; the status of the first that fails. */
 static enum cvg_status build(struct cvg_error *err)

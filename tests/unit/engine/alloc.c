@@ -59,7 +59,7 @@ void __wrap_cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     in_step = false;
 }
 
-/* --- a busy box --------------------------------------------------------------- */
+/* --- a busy box ----------------------------------------------------------- */
 
 static uint32_t below(struct cvg_rng *rng, uint32_t n)
 {
@@ -157,7 +157,7 @@ static void no_allocation_in_a_step(void **state)
     }
 }
 
-/* --- create ---------------------------------------------------------------------- */
+/* --- create --------------------------------------------------------------- */
 
 static void create_survives_every_failed_allocation(void **state)
 {

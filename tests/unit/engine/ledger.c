@@ -49,7 +49,7 @@ static void check_joint(struct court *c, uint64_t met, uint64_t offered)
     assert_int_equal(stats_of(c, 0)->slo.joint_offered, offered);
 }
 
-/* --- deadline ------------------------------------------------------------ */
+/* --- deadline ------------------------------------------------------------- */
 
 /* Ready no later than arrival + deadline: to the nanosecond. */
 static void deadline_is_inclusive(void **state)
@@ -110,7 +110,7 @@ static void without_deadline_served_is_on_time(void **state)
     dismiss(&c);
 }
 
-/* --- what meets nothing ---------------------------------------------------- */
+/* --- what meets nothing --------------------------------------------------- */
 
 static void lost_requests_meet_nothing(void **state)
 {
@@ -164,7 +164,7 @@ static void cancelled_leaves_offered(void **state)
     dismiss(&c);
 }
 
-/* --- accuracy ---------------------------------------------------------------- */
+/* --- accuracy ------------------------------------------------------------- */
 
 static void accuracy_of_each_answer(void **state)
 {
@@ -257,7 +257,7 @@ static void late_answers_do_not_enter_the_mean(void **state)
     dismiss(&c);
 }
 
-/* --- throughput ---------------------------------------------------------------- */
+/* --- throughput ----------------------------------------------------------- */
 
 /* One window: `offered` requests, `served` of them; returns how many met it. */
 static uint64_t window_of(double rps, int offered, int served)
@@ -426,7 +426,7 @@ static void windows_are_half_open(void **state)
     dismiss(&c);
 }
 
-/* --- energy ---------------------------------------------------------------------- */
+/* --- energy --------------------------------------------------------------- */
 
 static void energy_of_the_share(void **state)
 {
@@ -449,7 +449,7 @@ static void energy_of_the_share(void **state)
     dismiss(&c);
 }
 
-/* --- joint ------------------------------------------------------------------------- */
+/* --- joint ---------------------------------------------------------------- */
 
 /* Each request misses one kind, the last none. */
 static void joint_needs_every_declared_kind(void **state)
@@ -548,7 +548,7 @@ static void apps_do_not_share_windows(void **state)
     dismiss(&c);
 }
 
-/* --- warm-up, first and last window ------------------------------------------------- */
+/* --- warm-up, first and last window --------------------------------------- */
 
 static void warm_up_is_left_out(void **state)
 {
@@ -680,7 +680,7 @@ static void only_a_partial_window(void **state)
     dismiss(&c);
 }
 
-/* --- endings long after ----------------------------------------------------------------- */
+/* --- endings long after --------------------------------------------------- */
 
 /* Ten minutes of deadline, a busy app beside it, and an answer in the last
  * second. */
@@ -758,7 +758,7 @@ static void windows_are_judged_on_the_way(void **state)
     dismiss(&c);
 }
 
-/* --- the SLO changes ---------------------------------------------------------------------- */
+/* --- the SLO changes ------------------------------------------------------ */
 
 static void slo_changed_in_mid_run(void **state)
 {
@@ -859,7 +859,7 @@ static void slo_declared_later(void **state)
     dismiss(&c);
 }
 
-/* --- the other counts -------------------------------------------------------------------- */
+/* --- the other counts ----------------------------------------------------- */
 
 /* Means over the answers of 10 s by reply: [0,10) 0.9, [10,20) 0.8, [20,30)
  * none, [30,40) 0.85. */

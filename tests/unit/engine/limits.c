@@ -12,7 +12,7 @@ static void plain(struct rig *r)
     world_app(&r->w, "a0");
 }
 
-/* --- drops per step ----------------------------------------------------------- */
+/* --- drops per step ------------------------------------------------------- */
 
 static void drops_are_cut_off(void **state)
 {
@@ -111,7 +111,7 @@ static void wakes_when_a_request_becomes_hopeless(void **state)
     rig_fini(&r);
 }
 
-/* --- the ring of ended requests -------------------------------------------------- */
+/* --- the ring of ended requests ------------------------------------------- */
 
 /* Ten requests end, five are remembered: the newest, whatever their ids. */
 static void check_ring(uint64_t spacing)
@@ -156,7 +156,7 @@ static void ended_ring_of_any_ids(void **state)
     }
 }
 
-/* --- queues ------------------------------------------------------------------------ */
+/* --- queues --------------------------------------------------------------- */
 
 static void queue_limits_are_per_app(void **state)
 {
@@ -228,7 +228,7 @@ static void no_use_to_retry_the_impossible(void **state)
     rig_fini(&r);
 }
 
-/* --- attempts ------------------------------------------------------------------------ */
+/* --- attempts ------------------------------------------------------------- */
 
 static void attempts_are_limited(void **state)
 {
@@ -291,7 +291,7 @@ static void start_failed_is_an_attempt(void **state)
     rig_fini(&r);
 }
 
-/* --- drain ------------------------------------------------------------------------------ */
+/* --- drain ---------------------------------------------------------------- */
 
 static void draining_takes_no_more(void **state)
 {
@@ -317,7 +317,7 @@ static void draining_takes_no_more(void **state)
     rig_fini(&r);
 }
 
-/* --- infeasible ---------------------------------------------------------------------------- */
+/* --- infeasible ----------------------------------------------------------- */
 
 /* good: 0.95, 20 ms, 10 mJ; quick: 0.8, 5 ms, 4 mJ; frugal: 0.85, 50 ms,
  * 8 mJ for one, 12 mJ for four. */
@@ -573,7 +573,7 @@ static void infeasible_ends_at_once(void **state)
     rig_fini(&r);
 }
 
-/* --- bounds of a request ---------------------------------------------------------------------- */
+/* --- bounds of a request -------------------------------------------------- */
 
 static void bounds_of_a_request(void **state)
 {
@@ -650,7 +650,7 @@ static void changed_app_changes_what_waits(void **state)
     rig_fini(&r);
 }
 
-/* --- priority ------------------------------------------------------------------------------------ */
+/* --- priority ------------------------------------------------------------- */
 
 /* 1 is the highest, none given goes after: among requests of an app that are
  * alike in all else. */

@@ -48,7 +48,7 @@ static uint32_t resident_on(const struct rig *r, uint32_t device)
     return n;
 }
 
-/* --- at the start ------------------------------------------------------------ */
+/* --- at the start --------------------------------------------------------- */
 
 static void all_that_fits_is_there_at_the_start(void **state)
 {
@@ -121,7 +121,7 @@ static void too_large_for_the_device(void **state)
     rig_fini(&r);
 }
 
-/* --- on demand ------------------------------------------------------------------ */
+/* --- on demand ------------------------------------------------------------ */
 
 static void makes_room_for_what_is_named(void **state)
 {
@@ -163,7 +163,7 @@ static void what_runs_stays(void **state)
     rig_fini(&r);
 }
 
-/* --- the operator ------------------------------------------------------------------ */
+/* --- the operator --------------------------------------------------------- */
 
 static void operator_takes_a_variant_out(void **state)
 {
@@ -376,7 +376,7 @@ static void nobody_waits_for_what_was_taken_out(void **state)
     rig_fini(&r);
 }
 
-/* --- down and up --------------------------------------------------------------------- */
+/* --- down and up ---------------------------------------------------------- */
 
 static void device_up_brings_its_variants_back(void **state)
 {

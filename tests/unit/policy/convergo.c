@@ -61,7 +61,7 @@ static double joint(struct world *w, uint32_t app)
     return (double)slo->joint_met / (double)slo->joint_offered;
 }
 
-/* --- energy ------------------------------------------------------------------ */
+/* --- energy --------------------------------------------------------------- */
 
 /* Alone a request costs 10 mJ, four together 16: the bound of 5 mJ wants a
  * batch of four (of 4 mJ each), or three of 14/3 mJ. */
@@ -111,7 +111,7 @@ static void energy_bound_takes_another_device(void **state)
     world_fini(&w);
 }
 
-/* --- urgency -------------------------------------------------------------------- */
+/* --- urgency -------------------------------------------------------------- */
 
 /* Twenty patient ones wait; who is due soon goes next. */
 static void urgent_before_patient(void **state)
@@ -161,7 +161,7 @@ static void patient_batches_leave_room(void **state)
     world_fini(&w);
 }
 
-/* --- no starvation ---------------------------------------------------------------- */
+/* --- no starvation -------------------------------------------------------- */
 
 /* An app with deadlines asks for all of the device and more; one without any
  * is served all the same. */
@@ -187,7 +187,7 @@ static void nobody_starves(void **state)
     world_fini(&w);
 }
 
-/* --- accuracy ------------------------------------------------------------------------ */
+/* --- accuracy ------------------------------------------------------------- */
 
 /* 140 requests/s: only quick (0.8, 5 ms) is fast enough for all, good (0.9,
  * 10 ms) for 100/s. Half of each is 0.85 and 133/s: a mean over the window of
@@ -261,7 +261,7 @@ static void spare_time_buys_accuracy(void **state)
     world_fini(&w);
 }
 
-/* --- full load ------------------------------------------------------------------------ */
+/* --- full load ------------------------------------------------------------ */
 
 /* Without batches two thirds would be lost; with them all fits. */
 static void batches_carry_full_load(void **state)

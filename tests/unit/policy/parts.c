@@ -27,7 +27,7 @@ static void check(struct world *w, const char *policy, const char *expected)
     world_fini(w);
 }
 
-/* --- the device ------------------------------------------------------------ */
+/* --- the device ----------------------------------------------------------- */
 
 static void one_after_the_other(void **state)
 {
@@ -179,7 +179,7 @@ static void a_switch_counts(void **state)
     }
 }
 
-/* --- batching ------------------------------------------------------------------ */
+/* --- batching ------------------------------------------------------------- */
 
 /* 10 ms for one, 12 for two, 14 for three, 16 for four. */
 static void a_batching_unit(struct world *w)
@@ -340,7 +340,7 @@ static void loads_a_variant_of_large_batches(void **state)
     }
 }
 
-/* --- dropping -------------------------------------------------------------------- */
+/* --- dropping ------------------------------------------------------------- */
 
 /* All but fifo: when it could not be met even alone, and not before. */
 static void hopeless_requests_are_dropped(void **state)

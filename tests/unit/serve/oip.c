@@ -230,7 +230,7 @@ static void rows_must_agree(void **state)
     assert_non_null(strstr(err.text, "has 1 rows, the others 2"));
 }
 
-/* --- binary ------------------------------------------------------------------ */
+/* --- binary --------------------------------------------------------------- */
 
 static const char head[] =
     "{\"inputs\":[{\"name\":\"a\",\"shape\":[1,2],\"datatype\":\"FP32\","
@@ -323,7 +323,7 @@ static void a_raw_body(void **state)
                      CVG_INVALID);
 }
 
-/* --- replies ------------------------------------------------------------------ */
+/* --- replies -------------------------------------------------------------- */
 
 static const struct cvg__infer_result result = {.model_name = "fam",
                                                 .model_version = "1",
