@@ -36,6 +36,8 @@ void cvg_id_map_fini(struct cvg_id_map *map)
     *map = (struct cvg_id_map){0};
 }
 
+/* Spread, although numbers are mostly given in sequence: a run of neighbours
+ * would have to be walked to its end whenever one of them is removed. */
 static size_t home_of(const struct cvg_id_map *map, uint64_t id)
 {
     return (size_t)((id * 0x9e3779b97f4a7c15U) >> 32) & map->mask;

@@ -72,6 +72,7 @@ static bool allocate(struct cvg_engine *e)
     e->action_ids =
         zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->action_ids);
     e->ended = zeroed(e->max_ended, sizeof *e->ended);
+    e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
     return e->apps != NULL && e->fastest != NULL && e->enabled != NULL &&
            e->slots != NULL && e->queues != NULL && e->heap != NULL &&
            e->units != NULL && e->unit_states != NULL &&
@@ -79,9 +80,8 @@ static bool allocate(struct cvg_engine *e)
            e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
            e->choices.starts != NULL && e->actions != NULL &&
-           e->action_ids != NULL && e->ended != NULL &&
-           cvg_id_map_reserve(&e->by_id, e->n_slots) &&
-           cvg_id_map_reserve(&e->ended_by_id, e->max_ended);
+           e->action_ids != NULL && e->ended != NULL && e->ended_ids != NULL &&
+           cvg_id_map_reserve(&e->by_id, e->n_slots);
 }
 
 static bool allocate_part(size_t (*size_of)(const struct cvg_box *),
@@ -216,7 +216,6 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->enabled);
     free(e->slots);
     cvg_id_map_fini(&e->by_id);
-    cvg_id_map_fini(&e->ended_by_id);
     free(e->queues);
     free(e->heap);
     free(e->units);
@@ -231,6 +230,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->actions);
     free(e->action_ids);
     free(e->ended);
+    free(e->ended_ids);
     free(e);
 }
 

@@ -29,19 +29,29 @@ void cvg__remember(struct cvg_engine *e, const struct slot *s,
                    enum cvg_outcome outcome, enum cvg_reason reason,
                    double energy_j)
 {
-    struct ended *r = &e->ended[e->ended_count++ % e->max_ended];
-    if (r->id != 0 && cvg_id_map_get(&e->ended_by_id, r->id) == r) {
-        cvg_id_map_remove(&e->ended_by_id, r->id); /* the oldest goes */
+    uint32_t place = (uint32_t)(e->ended_count++ % e->max_ended);
+    struct cvg_explanation *why = &e->ended[place];
+    e->ended_ids[place] = s->request.id;
+    *why = explanation_of(e, s);
+    why->ended = true;
+    why->outcome = outcome;
+    why->reason = reason;
+    why->finished = e->now;
+    why->energy_j = energy_j;
+}
+
+/* The newest one of that id; NULL: none is remembered. */
+static const struct cvg_explanation *find_ended(const struct cvg_engine *e,
+                                                uint64_t request)
+{
+    uint64_t n = e->ended_count < e->max_ended ? e->ended_count : e->max_ended;
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t place = (e->ended_count - i) % e->max_ended;
+        if (e->ended_ids[place] == request) {
+            return &e->ended[place];
+        }
     }
-    cvg_id_map_remove(&e->ended_by_id, s->request.id); /* an id used again */
-    r->id = s->request.id;
-    r->why = explanation_of(e, s);
-    r->why.ended = true;
-    r->why.outcome = outcome;
-    r->why.reason = reason;
-    r->why.finished = e->now;
-    r->why.energy_j = energy_j;
-    cvg_id_map_put(&e->ended_by_id, r->id, r);
+    return NULL;
 }
 
 enum cvg_status cvg_engine_explain(const struct cvg_engine *e, uint64_t request,
@@ -52,10 +62,10 @@ enum cvg_status cvg_engine_explain(const struct cvg_engine *e, uint64_t request,
         *out = explanation_of(e, live);
         return CVG_OK;
     }
-    const struct ended *ended = cvg_id_map_get(&e->ended_by_id, request);
+    const struct cvg_explanation *ended = find_ended(e, request);
     if (ended == NULL) {
         return CVG_NOTFOUND;
     }
-    *out = ended->why;
+    *out = *ended;
     return CVG_OK;
 }

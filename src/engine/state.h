@@ -94,11 +94,6 @@ struct fastest {
     cvg_span profile; /* on all devices */
 };
 
-struct ended { /* a request that has ended, for explain */
-    uint64_t id;
-    struct cvg_explanation why;
-};
-
 struct choice_start {
     uint32_t batch; /* index */
 };
@@ -177,10 +172,13 @@ struct cvg_engine {
     struct cvg_ledger *ledger;
     struct cvg_stats *stats; /* the ledger's */
 
-    struct ended *ended; /* a ring */
+    /* Ended requests, a ring. Their ids stand apart: asking for one is rare,
+     * and looking through these is cheaper than an index that every request
+     * pays for. */
+    struct cvg_explanation *ended;
+    uint64_t *ended_ids;
     uint32_t max_ended;
     uint64_t ended_count;
-    struct cvg_id_map ended_by_id;
 };
 
 /* queue.c */

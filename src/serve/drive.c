@@ -90,7 +90,7 @@ static void fill_batch(struct cvg__server *s, struct cvg__batch *b,
 {
     for (uint32_t i = 0; i < start->n_requests; i++) {
         uint64_t id = start->requests[i];
-        struct cvg__call *call = cvg__id_map_get(&s->ids, id);
+        struct cvg__call *call = cvg_id_map_get(&s->ids, id);
         assert(call != NULL); /* the engine knows only what we told it */
         uint32_t row = (uint32_t)(id - call->rows.first_id);
         size_t n_inputs = call->infer.model->n_inputs;
@@ -204,12 +204,12 @@ static void load(struct cvg__server *s, uint32_t device, uint32_t variant,
 
 static void reply(struct cvg__server *s, const struct cvg_reply *act)
 {
-    struct cvg__call *call = cvg__id_map_get(&s->ids, act->request);
+    struct cvg__call *call = cvg_id_map_get(&s->ids, act->request);
     struct cvg__batch *b = s->done;
     if (call == NULL) {
         return;
     }
-    cvg__id_map_remove(&s->ids, act->request);
+    cvg_id_map_remove(&s->ids, act->request);
     uint32_t row = (uint32_t)(act->request - call->rows.first_id);
     bool known =
         b != NULL && b->batch.id == act->batch && act->index < b->batch.n;
@@ -219,9 +219,9 @@ static void reply(struct cvg__server *s, const struct cvg_reply *act)
 
 static void drop(struct cvg__server *s, const struct cvg_drop *act)
 {
-    struct cvg__call *call = cvg__id_map_get(&s->ids, act->request);
+    struct cvg__call *call = cvg_id_map_get(&s->ids, act->request);
     if (call != NULL) {
-        cvg__id_map_remove(&s->ids, act->request);
+        cvg_id_map_remove(&s->ids, act->request);
         cvg__infer_row_dropped(call, act);
     }
 }
@@ -281,8 +281,8 @@ void cvg__drive(struct cvg__server *s, struct cvg_event *event)
 
 void cvg__drive_cancel(struct cvg__server *s, uint64_t request)
 {
-    if (cvg__id_map_get(&s->ids, request) != NULL) {
-        cvg__id_map_remove(&s->ids, request);
+    if (cvg_id_map_get(&s->ids, request) != NULL) {
+        cvg_id_map_remove(&s->ids, request);
         cvg__drive(
             s, &(struct cvg_event){.type = CVG_EV_CANCEL, .request = request});
     }
@@ -454,5 +454,5 @@ void cvg__drive_fini(struct cvg__server *s)
     free(s->inbox.items);
     free(s->taken);
     free(s->later.items);
-    cvg__id_map_fini(&s->ids);
+    cvg_id_map_fini(&s->ids);
 }

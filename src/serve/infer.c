@@ -79,7 +79,7 @@ static bool parse(struct cvg__call *call, const struct cvg__model *model)
     size_t n_inputs = model->info->n_inputs;
     uint32_t n = call->infer.rows;
     if (!cvg__call_rows(call, n, n_inputs, model->info->n_outputs) ||
-        !cvg__id_map_reserve(&s->ids, n)) {
+        !cvg_id_map_reserve(&s->ids, n)) {
         cvg__call_error(call, 503, "no memory for a request of %u rows", n);
         return false;
     }
@@ -110,7 +110,7 @@ static void arrive(struct cvg__call *call)
         struct cvg_event event = {.type = CVG_EV_ARRIVAL,
                                   .arrival = r->arrival};
         event.arrival.id = r->first_id + row;
-        cvg__id_map_put(&s->ids, event.arrival.id, call);
+        cvg_id_map_put(&s->ids, event.arrival.id, call);
         cvg__drive(s, &event);
         if (call->phase == CVG__ANSWERED) {
             return; /* one row has failed: so has the whole */

@@ -8,7 +8,7 @@
 
 #include "base/histogram.h"
 #include "serve/call.h"
-#include "serve/id_map.h"
+#include "base/id_map.h"
 #include "serve/serve.h"
 #include <convergo/device.h>
 #include <convergo/engine.h>
@@ -143,7 +143,7 @@ struct cvg__server {
     struct cvg__call_pool pool;
     size_t n_calls;
     size_t bytes;           /* of bodies and tensors being handled */
-    struct cvg__id_map ids; /* request -> its call */
+    struct cvg_id_map ids; /* request -> its call */
     uint64_t last_id;
     struct cvg__batch *free_batches;
     size_t n_batches;          /* inside devices */

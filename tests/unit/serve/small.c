@@ -2,7 +2,7 @@
 #include "cases.h"
 
 #include "base/rng.h"
-#include "serve/id_map.h"
+#include "base/id_map.h"
 #include "serve/limits.h"
 #include "serve/listen.h"
 #include <unistd.h>
@@ -33,29 +33,29 @@ static void the_map_keeps_what_it_is_given(void **state)
 {
     (void)state;
     static char there[20000];
-    struct cvg__id_map map = {0};
+    struct cvg_id_map map = {0};
     struct cvg_rng rng;
     cvg_rng_init(&rng, 7, 8, 9);
     uint64_t next = 1;
     for (int i = 0; i < 200000; i++) {
         if (cvg_rng_uniform(&rng) < 0.5 && next < sizeof there) {
-            assert_true(cvg__id_map_reserve(&map, 1));
-            cvg__id_map_put(&map, next, &there[next]);
+            assert_true(cvg_id_map_reserve(&map, 1));
+            cvg_id_map_put(&map, next, &there[next]);
             there[next++] = 1;
         } else {
             uint64_t id = 1 + cvg_rng_next(&rng) % next;
             void *expected = id < next && there[id] ? &there[id] : NULL;
-            assert_ptr_equal(cvg__id_map_get(&map, id), expected);
-            cvg__id_map_remove(&map, id);
+            assert_ptr_equal(cvg_id_map_get(&map, id), expected);
+            cvg_id_map_remove(&map, id);
             there[id % sizeof there] = 0;
-            assert_null(cvg__id_map_get(&map, id));
+            assert_null(cvg_id_map_get(&map, id));
         }
     }
     for (uint64_t id = 1; id < next; id++) {
-        assert_ptr_equal(cvg__id_map_get(&map, id),
+        assert_ptr_equal(cvg_id_map_get(&map, id),
                          there[id] ? &there[id] : NULL);
     }
-    cvg__id_map_fini(&map);
+    cvg_id_map_fini(&map);
 }
 
 static void limits_are_flags(void **state)
