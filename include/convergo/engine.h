@@ -54,7 +54,9 @@ enum cvg_event_type {
 
 struct cvg_done {
     uint64_t batch;
-    enum cvg_status status;   /* CVG_OK, or CVG_DEVICE: the batch is lost */
+    /* CVG_OK; else the batch is lost: CVG_INVALID by its inputs, any other by
+     * the device. */
+    enum cvg_status status;
     cvg_span run_time;        /* measured, on the device, switch included */
     const double *confidence; /* per request of the batch, or NULL; borrowed */
 };

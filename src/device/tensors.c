@@ -314,13 +314,16 @@ static enum cvg_status run_rows(const struct cvg_runner *runner,
     if (status != CVG_OK) {
         goto out;
     }
-    status = cvg_ort_check(
-        runner->ort,
-        runner->ort->api->Run(runner->session, NULL, runner->input_names,
-                              (const OrtValue *const *)run.values,
-                              info->n_inputs, runner->output_names,
-                              info->n_outputs, run.values + info->n_inputs),
-        CVG_DEVICE, "the model failed", err);
+    OrtStatus *failed = runner->ort->api->Run(
+        runner->session, NULL, runner->input_names,
+        (const OrtValue *const *)run.values, info->n_inputs,
+        runner->output_names, info->n_outputs, run.values + info->n_inputs);
+    /* What the model says of its inputs is no fault of the device. */
+    bool inputs = failed != NULL && runner->ort->api->GetErrorCode(failed) ==
+                                        ORT_INVALID_ARGUMENT;
+    status =
+        cvg_ort_check(runner->ort, failed, inputs ? CVG_INVALID : CVG_DEVICE,
+                      "the model failed", err);
     for (size_t k = 0; k < info->n_outputs && status == CVG_OK; k++) {
         status = split_output(&run, k, err);
     }

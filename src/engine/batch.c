@@ -147,7 +147,9 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         }
     } else {
         stats->failures++;
-        cvg__device_failed(e, device);
+        if (done->status != CVG_INVALID) {
+            cvg__device_failed(e, device);
+        }
     }
     end_requests(e, b, answered, energy_j);
     if (!e->enabled[b->variant]) {

@@ -171,6 +171,7 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->drops_again = CVG_NEVER;
     e->policy_wake = CVG_NEVER;
     e->next_probe = CVG_NEVER;
+    e->watch_at = CVG_NEVER;
     measure(e);
     if (e->n_batches >> BATCH_BITS != 0) {
         cvg_engine_destroy(e);
@@ -360,6 +361,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
         cvg__probe(e);
     }
     apply(e, event);
+    cvg__watch(e);
     cvg__expire(e);
     cvg_ledger_advance(e->ledger, e->now);
     bool settled = e->policy.order->heads_only && e->settled &&
@@ -371,6 +373,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
         choose(e);
     }
     e->next_probe = cvg__next_probe(e);
+    cvg__keep_watching(e);
     out->items = e->actions;
     out->n = e->n_actions;
 }
@@ -385,6 +388,7 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
         next = drop < next ? drop : next;
     }
     next = e->policy_wake < next ? e->policy_wake : next;
+    next = e->watch_at < next ? e->watch_at : next;
     return e->next_probe < next ? e->next_probe : next;
 }
 

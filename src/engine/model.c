@@ -1,15 +1,17 @@
 /* Variants in devices, and devices that come and go.
  *
  * Memory is the device's, counted when a load is asked for and given back when
- * the unload is done. A device that fails three batches in a row is left alone
- * for a second, then probed by the next batch; each further failure doubles
- * the time, up to a minute. */
+ * the unload is done. A device that fails is left alone for 10 ms, then 100 ms,
+ * 1 s, and twice as long each time up to a minute; a batch that it runs well
+ * ends that. So a request that it failed goes elsewhere first. A batch that is
+ * overdue beyond all reason counts as failed, too. */
 #include "engine/state.h"
 
 #include <string.h>
 
-#define FAILURES_ALLOWED 3U
-#define QUARANTINE_FIRST CVG_S(1)
+#define QUARANTINE_FIRST CVG_MS(10)
+#define QUARANTINE_FACTOR 10     /* until it is long */
+#define QUARANTINE_LONG CVG_S(1) /* from here on it doubles */
 #define QUARANTINE_LONGEST CVG_S(60)
 
 struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
@@ -246,7 +248,6 @@ static void go_down(struct cvg_engine *e, uint32_t device)
     d->up = false;
     d->quarantined_until = 0;
     lose_batches(e, device);
-    d->failures = 0;
     d->quarantined_until = 0;
     for (uint32_t v = 0; v < e->box->n_variants; v++) {
         struct residency *r = cvg__residency(e, device, v);
@@ -280,16 +281,23 @@ void cvg__device_event(struct cvg_engine *e, const struct cvg_event *event)
     reconsider(e);
 }
 
+static cvg_span next_quarantine(cvg_span last)
+{
+    if (last == 0) {
+        return QUARANTINE_FIRST;
+    }
+    cvg_span next =
+        last < QUARANTINE_LONG ? last * QUARANTINE_FACTOR : last * 2;
+    return next < QUARANTINE_LONGEST ? next : QUARANTINE_LONGEST;
+}
+
 void cvg__device_failed(struct cvg_engine *e, uint32_t device)
 {
     struct device_state *d = &e->devices[device];
-    if (!d->up || ++d->failures < FAILURES_ALLOWED) {
+    if (!d->up || d->quarantined_until != 0) {
         return;
     }
-    d->quarantine = d->quarantine == 0 ? QUARANTINE_FIRST : d->quarantine * 2;
-    if (d->quarantine > QUARANTINE_LONGEST) {
-        d->quarantine = QUARANTINE_LONGEST;
-    }
+    d->quarantine = next_quarantine(d->quarantine);
     d->quarantined_until = e->now + d->quarantine;
     e->stats->devices[device].up = false;
     cvg__count_free(e);
@@ -298,7 +306,6 @@ void cvg__device_failed(struct cvg_engine *e, uint32_t device)
 
 void cvg__device_worked(struct cvg_engine *e, uint32_t device)
 {
-    e->devices[device].failures = 0;
     e->devices[device].quarantine = 0;
 }
 
@@ -328,5 +335,53 @@ void cvg__probe(struct cvg_engine *e)
     if (any) {
         cvg__count_free(e);
         reconsider(e);
+    }
+}
+
+/* --- batches that never end ------------------------------------------------ */
+
+#define HANG_FACTOR 20
+#define HANG_AT_LEAST CVG_S(5)
+#define HANG_LOOK CVG_S(1)
+
+static bool hangs(const struct cvg_engine *e, const struct batch *b)
+{
+    cvg_span patience = HANG_FACTOR * b->work;
+    patience = patience > HANG_AT_LEAST ? patience : HANG_AT_LEAST;
+    return e->now > b->predicted + patience;
+}
+
+/* Gives up the batches of a unit that hangs; what it may still answer is not
+ * heard. */
+static void give_up_unit(struct cvg_engine *e, uint32_t unit)
+{
+    while (e->units[unit].n_held > 0) {
+        uint64_t batch = e->units[unit].held[0].batch;
+        struct cvg_done lost = {.batch = batch, .status = CVG_DEVICE};
+        cvg__act(e, CVG_ACT_ABORT)->batch = batch;
+        cvg__batch_done(e, &lost, true);
+    }
+}
+
+void cvg__watch(struct cvg_engine *e)
+{
+    if (e->now < e->watch_at) {
+        return;
+    }
+    e->watch_at = CVG_NEVER;
+    for (uint32_t u = 0; u < e->n_units; u++) {
+        if (e->units[u].n_held > 0 &&
+            hangs(e, &e->batches[e->unit_states[u].batches[0]])) {
+            give_up_unit(e, u);
+        }
+    }
+}
+
+void cvg__keep_watching(struct cvg_engine *e)
+{
+    if (e->n_running == 0) {
+        e->watch_at = CVG_NEVER;
+    } else if (e->watch_at == CVG_NEVER) {
+        e->watch_at = e->now + HANG_LOOK;
     }
 }

@@ -71,9 +71,8 @@ struct device_state {
     bool up;
     double known_slowdown;      /* told from outside, 1: none */
     double learned;             /* observed / profiled, an average */
-    uint32_t failures;          /* in a row */
     cvg_time quarantined_until; /* after failures; 0: not */
-    cvg_span quarantine;        /* length of the last one */
+    cvg_span quarantine;        /* length of the last one; 0: it works */
     uint64_t memory_used;
     uint32_t n_resident;
     uint32_t n_running; /* batches on all its units */
@@ -160,6 +159,7 @@ struct cvg_engine {
     struct residency *residency; /* [device * n_variants + variant] */
     uint32_t *want; /* the same: what is held at the start, 1 first, 0 not */
     cvg_time next_probe; /* of a device in quarantine */
+    cvg_time watch_at;   /* look for batches that never end */
 
     struct cvg_view view;
     struct cvg_choices choices;
@@ -241,6 +241,9 @@ void cvg__device_failed(struct cvg_engine *e, uint32_t device);
 void cvg__device_worked(struct cvg_engine *e, uint32_t device);
 cvg_time cvg__next_probe(const struct cvg_engine *e);
 void cvg__probe(struct cvg_engine *e);
+/* Gives up batches that are overdue beyond all reason. */
+void cvg__watch(struct cvg_engine *e);
+void cvg__keep_watching(struct cvg_engine *e); /* while something runs */
 
 /* view.c */
 void cvg__view_refresh(struct cvg_engine *e);

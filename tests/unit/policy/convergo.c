@@ -293,7 +293,7 @@ static void batches_carry_full_load(void **state)
 static void throughput_is_kept(void **state)
 {
     (void)state;
-    rate * / struct world w;
+    struct world w;
     struct tally t;
     world_init(&w);
     world_device(&w, "gpu", CVG_FCFS, 1, 1);
