@@ -12,7 +12,9 @@
 
 static void reply_json(struct cvg__call *call, json_t *json)
 {
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json != NULL
+                     ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12))
+                     : NULL;
     json_decref(json);
     if (text == NULL) {
         cvg__call_error(call, 500, "no memory for the answer");
