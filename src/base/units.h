@@ -29,8 +29,4 @@ enum cvg_status cvg_parse_count(const char *text, uint64_t min, uint64_t max,
 /* "33ms", "1.5s", "250us": the shortest exact-enough form for messages. */
 void cvg_format_span(char *out, size_t size, cvg_span span);
 
-/* The nearest of `n` names by edit distance, NULL if none is near. */
-const char *cvg_nearest_name(const char *text, const char *const *names,
-                             size_t n);
-
 #endif

@@ -1,7 +1,7 @@
 /* convergo: one binary, a verb each for what a user does with it. */
 #include "cli/cli.h"
 
-#include "base/units.h"
+#include "base/nearest.h"
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Names in files: which are allowed, and which was meant. */
 #include "config/names.h"
 
-#include "base/units.h"
+#include "base/nearest.h"
 #include <convergo/box.h>
 #include <stdio.h>
 #include <string.h>

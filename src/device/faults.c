@@ -1,6 +1,7 @@
 /* The test aids of an emulated device, from its options. */
 #include "device/faults.h"
 
+#include "base/nearest.h"
 #include "base/units.h"
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * batching and allocation that its authors give it. */
 #include "policy/parts.h"
 
-#include "base/units.h"
+#include "base/nearest.h"
 #include <stdio.h>
 #include <string.h>
 

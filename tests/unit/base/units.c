@@ -1,4 +1,5 @@
 /* Values with units: every unit, and the many ways to be refused. */
+#include "base/nearest.h"
 #include "base/units.h"
 #include <math.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* The small ones: text, request numbers, limits, addresses. */
 #include "cases.h"
 
-#include "base/rng.h"
 #include "base/id_map.h"
+#include "base/rng.h"
 #include "serve/limits.h"
 #include "serve/listen.h"
 #include <unistd.h>
