@@ -7,8 +7,8 @@
 #define CVG_SERVE_SERVER_H
 
 #include "base/histogram.h"
-#include "serve/call.h"
 #include "base/id_map.h"
+#include "serve/call.h"
 #include "serve/serve.h"
 #include <convergo/device.h>
 #include <convergo/engine.h>
@@ -142,7 +142,7 @@ struct cvg__server {
 
     struct cvg__call_pool pool;
     size_t n_calls;
-    size_t bytes;           /* of bodies and tensors being handled */
+    size_t bytes;          /* of bodies and tensors being handled */
     struct cvg_id_map ids; /* request -> its call */
     uint64_t last_id;
     struct cvg__batch *free_batches;

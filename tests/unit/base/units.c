@@ -1,6 +1,6 @@
 /* Values with units: every unit, and the many ways to be refused. */
-#include "base/nearest.h"
 #include "base/units.h"
+#include "base/nearest.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
