@@ -44,14 +44,11 @@ class Faults(_server.Case):
         return answers
 
     def test_batches_fail_and_go_elsewhere(self):
+        # By its profile the CPU is so slow that it is asked only in need.
         s = self.server(npu("fail_after: 5"), CPU,
-                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 50})
         answers = self.many(s, 80)
-        # Before the device is left alone a request may fail on it for good.
-        codes = [a[0] for a in answers]
-        self.assertLessEqual(set(codes), {200, 500})
-        self.assertGreaterEqual(codes.count(200), 60)
-        self.assertEqual(codes[-20:], [200] * 20)
+        self.assertEqual([a[0] for a in answers], [200] * 80)
         self.assertGreater(s.metric("convergo_device_failures_total",
                                     device="npu0"), 0)
         self.assertIn("batch_failed", s.stderr())
@@ -68,7 +65,7 @@ class Faults(_server.Case):
 
     def test_a_device_goes_down(self):
         s = self.server(npu("down_after: 5"), CPU,
-                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 50})
         answers = self.many(s, 80)
         self.assertEqual([a[0] for a in answers], [200] * 80)
         self.assertEqual(s.metric("convergo_device_up", device="npu0"), 0)
@@ -103,7 +100,7 @@ class Faults(_server.Case):
 
     def test_a_load_fails(self):
         s = self.server(npu("fail_load: 1"), CPU,
-                        rows={("one", "npu0"): 1, ("one", "cpu0"): 2})
+                        rows={("one", "npu0"): 1, ("one", "cpu0"): 50})
         self.assertEqual(s.get("/v2/health/ready")[0], 200)
         answers = self.many(s, 8)
         self.assertEqual([a[0] for a in answers], [200] * 8)
