@@ -31,8 +31,9 @@ struct cvg_engine_options {
 
 #define CVG_EVENT_LIST(X)                                                      \
     X(ARRIVAL, "arrival")                                                      \
-    X(CANCEL, "cancel")             /* the client has gone */                  \
-    X(DONE, "done")                 /* a batch ended, well or not */           \
+    X(CANCEL, "cancel")   /* the client has gone */                            \
+    X(GIVE_UP, "give_up") /* the driver has no more use for an answer */       \
+    X(DONE, "done")       /* a batch ended, well or not */                     \
     X(START_FAILED, "start_failed") /* a batch was never begun */              \
     X(LOADED, "loaded")                                                        \
     X(LOAD_FAILED, "load_failed")                                              \
@@ -66,7 +67,7 @@ struct cvg_event {
     cvg_time at; /* the only "now" of this step; never before the last one */
     union {
         struct cvg_arrival arrival; /* ARRIVAL */
-        uint64_t request;           /* CANCEL */
+        uint64_t request;           /* CANCEL, GIVE_UP */
         struct cvg_done done;       /* DONE, START_FAILED */
         struct {
             uint32_t device, variant;

@@ -63,7 +63,8 @@ enum cvg_outcome {
     X(QUEUE_FULL, "the queue of its application is full")                      \
     X(DRAINING, "the server is draining")                                      \
     X(DEVICE_FAILED, "the device failed and no attempt is left")               \
-    X(POLICY, "the policy gave its device time to others")
+    X(POLICY, "the policy gave its device time to others")                     \
+    X(GIVEN_UP, "another item of the same call was not answered")
 
 enum cvg_reason {
 #define CVG_REASON_ENUM(name, text) CVG_REASON_##name,

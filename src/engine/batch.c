@@ -104,7 +104,7 @@ static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
         if (!answered) {
             cvg__requeue(e, slot);
         } else if (e->slots[slot].cancelled) {
-            cvg__end_unserved(e, slot, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+            cvg__end_cancelled(e, slot);
         } else {
             cvg__end_served(e, slot, energy_j / b->n);
         }

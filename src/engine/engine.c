@@ -268,7 +268,10 @@ static void apply(struct cvg_engine *e, const struct cvg_event *event)
         cvg__arrive(e, &event->arrival);
         break;
     case CVG_EV_CANCEL:
-        cvg__cancel(e, event->request);
+        cvg__cancel(e, event->request, CVG_OUTCOME_CANCELLED);
+        break;
+    case CVG_EV_GIVE_UP:
+        cvg__cancel(e, event->request, CVG_OUTCOME_DROPPED);
         break;
     case CVG_EV_DONE:
         cvg__batch_done(e, &event->done, true);

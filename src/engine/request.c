@@ -247,15 +247,24 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
     }
 }
 
-void cvg__cancel(struct cvg_engine *e, uint64_t id)
+void cvg__end_cancelled(struct cvg_engine *e, uint32_t slot)
+{
+    if (e->slots[slot].given_up) {
+        cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_GIVEN_UP);
+    } else {
+        cvg__end_unserved(e, slot, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+    }
+}
+
+void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome)
 {
     struct slot *s = cvg_id_map_get(&e->by_id, id);
     if (s == NULL) {
         return; /* it has just ended: the client will see that */
     }
+    s->given_up = outcome == CVG_OUTCOME_DROPPED;
     if (s->state == SLOT_WAITING) {
-        cvg__end_unserved(e, (uint32_t)(s - e->slots), CVG_OUTCOME_CANCELLED,
-                          CVG_REASON_NONE);
+        cvg__end_cancelled(e, (uint32_t)(s - e->slots));
     } else {
         s->cancelled = true;
     }
@@ -265,7 +274,7 @@ void cvg__requeue(struct cvg_engine *e, uint32_t i)
 {
     struct slot *s = &e->slots[i];
     if (s->cancelled) {
-        cvg__end_unserved(e, i, CVG_OUTCOME_CANCELLED, CVG_REASON_NONE);
+        cvg__end_cancelled(e, i);
     } else if (s->attempts >= e->attempts) {
         cvg__end_unserved(e, i, CVG_OUTCOME_FAILED, CVG_REASON_DEVICE_FAILED);
     } else {

@@ -21,6 +21,7 @@ struct slot {
     struct cvg_request request;
     enum slot_state state;
     bool cancelled; /* while it runs: its answer is thrown away */
+    bool given_up;  /* ... and it counts as dropped */
     bool taken;     /* by a choice of this step */
     uint32_t overrides;
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
@@ -204,7 +205,10 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s);
 
 /* request.c: a request's life. */
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a);
-void cvg__cancel(struct cvg_engine *e, uint64_t id);
+/* It ends without an answer: CANCELLED, its client has gone; DROPPED, its
+ * driver has no more use for it. */
+void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome);
+void cvg__end_cancelled(struct cvg_engine *e, uint32_t slot);
 void cvg__requeue(struct cvg_engine *e, uint32_t slot);
 void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
                        enum cvg_outcome outcome, enum cvg_reason reason);

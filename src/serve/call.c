@@ -240,6 +240,6 @@ void cvg__call_error(struct cvg__call *call, unsigned status,
 void cvg__call_abandon(struct cvg__call *call, const char *why)
 {
     cvg__repository_forget(call);
-    cvg__infer_cancel(call);
+    cvg__infer_cancel(call, true);
     cvg__call_error(call, 503, "%s", why);
 }

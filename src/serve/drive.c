@@ -279,12 +279,13 @@ void cvg__drive(struct cvg__server *s, struct cvg_event *event)
     s->stepping = false;
 }
 
-void cvg__drive_cancel(struct cvg__server *s, uint64_t request)
+void cvg__drive_cancel(struct cvg__server *s, uint64_t request, bool by_client)
 {
     if (cvg_id_map_get(&s->ids, request) != NULL) {
         cvg_id_map_remove(&s->ids, request);
-        cvg__drive(
-            s, &(struct cvg_event){.type = CVG_EV_CANCEL, .request = request});
+        cvg__drive(s, &(struct cvg_event){.type = by_client ? CVG_EV_CANCEL
+                                                            : CVG_EV_GIVE_UP,
+                                          .request = request});
     }
 }
 

@@ -243,12 +243,12 @@ void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
     }
 }
 
-void cvg__infer_cancel(struct cvg__call *call)
+void cvg__infer_cancel(struct cvg__call *call, bool by_client)
 {
     struct cvg__rows *r = &call->rows;
     /* From first_id to the last that has arrived; ended ones are not known. */
     for (uint32_t row = 0; r->left > 0 && row < r->n; row++) {
-        cvg__drive_cancel(call->server, r->first_id + row);
+        cvg__drive_cancel(call->server, r->first_id + row, by_client);
     }
     r->left = 0;
 }
@@ -291,19 +291,24 @@ static void say_nearest(struct cvg__call *call, char *out, size_t size)
         return;
     }
     uint32_t kinds = own->declared | a->overrides;
+    const char *join = near.reason == CVG_REASON_INFEASIBLE ? " or" : "";
+    const char *before = "";
     size_t len = (size_t)snprintf(out, size, "; the nearest that could be:");
     if ((kinds >> CVG_SLO_DEADLINE & 1U) != 0 && near.deadline > 0 &&
         near.deadline != CVG_NEVER) {
         len += (size_t)snprintf(out + len, size - len, " slo_deadline_us %lld",
                                 (long long)((near.deadline + 999) / 1000));
+        before = join;
     }
-    if ((kinds >> CVG_SLO_ACCURACY & 1U) != 0) {
-        len += (size_t)snprintf(out + len, size - len, " slo_min_accuracy %.6g",
-                                near.accuracy);
+    if ((kinds >> CVG_SLO_ACCURACY & 1U) != 0 && near.accuracy >= 0) {
+        len +=
+            (size_t)snprintf(out + len, size - len, "%s slo_min_accuracy %.6g",
+                             before, near.accuracy);
+        before = join;
     }
     if ((kinds >> CVG_SLO_ENERGY & 1U) != 0 && isfinite(near.energy_j)) {
-        (void)snprintf(out + len, size - len, " slo_max_energy_mj %.6g",
-                       near.energy_j * 1e3);
+        (void)snprintf(out + len, size - len, "%s slo_max_energy_mj %.6g",
+                       before, near.energy_j * 1e3);
     }
 }
 
@@ -333,5 +338,5 @@ void cvg__infer_row_dropped(struct cvg__call *call, const struct cvg_drop *drop)
         s->models[r->model].name, app->name, (unsigned long long)drop->request,
         cvg_outcome_name(drop->outcome), cvg_reason_text(drop->reason),
         nearest);
-    cvg__infer_cancel(call);
+    cvg__infer_cancel(call, false);
 }

@@ -214,6 +214,8 @@ static enum cvg_status open_handles(struct cvg__server *s,
     (void)uv_poll_start(&s->alarm, UV_READABLE, on_alarm);
     (void)uv_poll_start(&s->watch, UV_READABLE, on_watch);
     (void)uv_timer_start(&s->tick, on_tick, 1000, 1000);
+    /* There is nothing to read again yet; to die of it would lose work. */
+    (void)signal(SIGHUP, SIG_IGN);
     (void)uv_signal_start(&s->signals[0], on_signal, SIGTERM);
     (void)uv_signal_start(&s->signals[1], on_signal, SIGINT);
     return CVG_OK;

@@ -173,7 +173,9 @@ void cvg__server_settle(struct cvg__server *server);
 void cvg__drive(struct cvg__server *server, struct cvg_event *event);
 /* What backends get to work with. */
 struct cvg_device_env cvg__drive_env(struct cvg__server *server);
-void cvg__drive_cancel(struct cvg__server *server, uint64_t request);
+/* The client has gone, or the rest of its call failed. */
+void cvg__drive_cancel(struct cvg__server *server, uint64_t request,
+                       bool by_client);
 void cvg__drive_inbox(struct cvg__server *server);
 void cvg__drive_fini(struct cvg__server *server);
 enum cvg_status cvg__inbox_init(struct cvg__inbox *inbox,
@@ -205,8 +207,9 @@ void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
                            struct cvg_tensor *outputs);
 void cvg__infer_row_dropped(struct cvg__call *call,
                             const struct cvg_drop *drop);
-/* Rows that have not ended are cancelled. */
-void cvg__infer_cancel(struct cvg__call *call);
+/* Rows that have not ended end now: their client has gone, or another row was
+ * not answered. */
+void cvg__infer_cancel(struct cvg__call *call, bool by_client);
 
 /* repository.c */
 /* Answers those that waited for what has now come, or gone, or failed. */

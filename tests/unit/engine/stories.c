@@ -147,6 +147,30 @@ static void cancelled_leaves(void **state)
     world_fini(&w);
 }
 
+/* What the driver itself gives up stays in `offered`: it met nothing. */
+static void given_up_counts_as_dropped(void **state)
+{
+    (void)state;
+    struct world w;
+    one_of_each(&w, "edf");
+    world_arrive(&w, 0, "a0", CVG_MS(100));
+    world_arrive(&w, 0, "a0", CVG_MS(100));
+    for (uint64_t request = 1; request <= 2; request++) {
+        struct cvg_event event = {
+            .type = CVG_EV_GIVE_UP, .at = CVG_MS(5), .request = request};
+        cvg_sim_inject(w.sim, &event);
+    }
+    world_run_until(&w, CVG_MS(40));
+    CHECK_TRACE(&w, "[   0] start r1 v0 on d0\n"
+                    "[   5] dropped r2 given_up\n"
+                    "[  10] dropped r1 given_up\n");
+    const struct cvg_stats *stats = world_finish(&w);
+    assert_int_equal(stats->apps[0].counts.offered, 2);
+    assert_int_equal(stats->apps[0].counts.dropped, 2);
+    assert_int_equal(stats->apps[0].counts.cancelled, 0);
+    world_fini(&w);
+}
+
 /* What waits goes together, up to what the first deadline allows. */
 static void batches_what_waits(void **state)
 {
@@ -408,6 +432,7 @@ int main(void)
         cmocka_unit_test(full_queue_rejects),
         cmocka_unit_test(timeout_counts_until_the_start),
         cmocka_unit_test(cancelled_leaves),
+        cmocka_unit_test(given_up_counts_as_dropped),
         cmocka_unit_test(batches_what_waits),
         cmocka_unit_test(lost_batches_run_elsewhere),
         cmocka_unit_test(without_devices),
