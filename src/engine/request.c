@@ -234,6 +234,9 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
         cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_DRAINING);
     } else if (e->queues[a->app].n >= e->apps[a->app].queue_limit) {
         cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_QUEUE_FULL);
+    } else if (a->variant != CVG_ANY && !e->enabled[a->variant]) {
+        /* An operator took it out: that is no fault to wait for. */
+        cvg__end_unserved(e, i, CVG_OUTCOME_DROPPED, CVG_REASON_UNAVAILABLE);
     } else if (!feasible_at_all(e, s)) {
         struct cvg_nearest nearest;
         cvg_engine_infeasible(e, a, &nearest);
