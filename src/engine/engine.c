@@ -34,8 +34,10 @@ static void measure(struct cvg_engine *e)
     for (size_t a = 0; a < e->box->n_apps; a++) {
         queued += e->box->apps[a].queue_limit;
     }
-    /* A batch that fails goes back to its queue above the limit. */
-    e->n_slots = queued + e->n_batches * e->max_batch + 1;
+    /* Batches that fail go back to their queues above the limit, in each app.
+     */
+    uint32_t running = e->n_batches * e->max_batch;
+    e->n_slots = queued + (uint32_t)(e->box->n_apps + 1) * running + 1;
     /* A step ends at most: what one device down gives back or ends, the drops
      * of the policy and of time, a start per batch, and loads. */
     e->max_actions = 2 * e->n_batches * e->max_batch + e->n_batches +

@@ -114,15 +114,32 @@ static uint32_t unit_in_device(const struct cvg__server *s,
     return start->unit - first;
 }
 
-static void start_failed(struct cvg__server *s, uint64_t batch)
+static void start_failed(struct cvg__server *s, uint64_t batch,
+                         enum cvg_status status)
 {
-    send_later(
-        s, (struct cvg_event){.type = CVG_EV_START_FAILED,
-                              .done = {.batch = batch, .status = CVG_DEVICE}});
+    send_later(s,
+               (struct cvg_event){.type = CVG_EV_START_FAILED,
+                                  .done = {.batch = batch, .status = status}});
+}
+
+/* A call whose rows failed in this very step has already let go of the others.
+ */
+static bool all_known(const struct cvg__server *s, const struct cvg_start *act)
+{
+    for (uint32_t i = 0; i < act->n_requests; i++) {
+        if (cvg_id_map_get(&s->ids, act->requests[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void start(struct cvg__server *s, const struct cvg_start *act)
 {
+    if (!all_known(s, act)) {
+        start_failed(s, act->batch, CVG_INVALID); /* no fault of the device */
+        return;
+    }
     const struct cvg__device *device = &s->devices[act->device];
     const struct cvg__model *model =
         &s->models[s->box->n_families + act->variant];
@@ -132,7 +149,7 @@ static void start(struct cvg__server *s, const struct cvg_start *act)
             ? NULL
             : take_batch(s, model->info->n_outputs, act->n_requests);
     if (b == NULL) {
-        start_failed(s, act->batch);
+        start_failed(s, act->batch, CVG_DEVICE);
         return;
     }
     b->device = act->device;
@@ -151,7 +168,7 @@ static void start(struct cvg__server *s, const struct cvg_start *act)
                  s->box->devices[act->device].name,
                  s->box->variants[act->variant].name, err.text);
         give_batch(s, b);
-        start_failed(s, act->batch);
+        start_failed(s, act->batch, CVG_DEVICE);
     }
 }
 
