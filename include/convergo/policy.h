@@ -51,6 +51,26 @@ const struct cvg_request *cvg_view_first(const struct cvg_view *view,
 const struct cvg_request *cvg_view_next(const struct cvg_view *view,
                                         const struct cvg_request *request);
 uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app);
+
+/* The bit of a device in a set of devices. Boxes with more than 64 share bits:
+ * a set may then name too many, never too few. */
+static inline uint64_t cvg_device_bit(uint32_t device)
+{
+    return 1ULL << (device & 63U);
+}
+
+/* The devices that could run the request now, were they free: up, and holding
+ * a variant that keeps its accuracy and energy bounds. */
+uint64_t cvg_view_devices(const struct cvg_view *view,
+                          const struct cvg_request *request);
+
+/* The next waiting request of the app after `after` (NULL: from the front)
+ * that one of `devices` could run now (0: that no device at all could), and
+ * that is due at `due` or later. NULL: none. O(log waiting). */
+const struct cvg_request *cvg_view_next_on(const struct cvg_view *view,
+                                           uint32_t app,
+                                           const struct cvg_request *after,
+                                           uint64_t devices, cvg_time due);
 /* Does `a` go before `b`, of whatever app: by priority, key, id? */
 bool cvg_view_before(const struct cvg_view *view, const struct cvg_request *a,
                      const struct cvg_request *b);
@@ -60,6 +80,9 @@ bool cvg_view_free(const struct cvg_view *view, const struct cvg_unit *unit);
 bool cvg_view_up(const struct cvg_view *view, uint32_t device);
 enum cvg_residency cvg_view_residency(const struct cvg_view *view,
                                       uint32_t device, uint32_t variant);
+/* Is there room for the variant beside those that the device holds? */
+bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
+                       uint32_t variant);
 /* An operator may have taken a variant out. */
 bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant);
 
@@ -90,7 +113,7 @@ static inline cvg_time cvg_request_due(const struct cvg_request *request)
 
 /* Optimistic time of a request alone on an idle box (all of its bounds but the
  * deadline kept), on the devices that are up; CVG_NEVER: nothing can run it.
- * O(1) for a request with just its app's bounds. */
+ * O(1), mostly. */
 cvg_span cvg_view_fastest(const struct cvg_view *view,
                           const struct cvg_request *request);
 
@@ -157,10 +180,6 @@ struct cvg_order_ops {
     const char *name; /* as written in the box file */
     bool drops;       /* gives up requests that could not be met even alone */
     bool ignores_priority; /* of requests: all are equal */
-    /* It goes through all free units in one call, and what it chooses depends
-     * on no more than the heads of the queues, as many as the largest batch:
-     * it need not be asked again for an arrival behind them. */
-    bool heads_only;
     /* Bytes of `state` for this box; NULL: none. */
     size_t (*state_size)(const struct cvg_box *box);
     void (*init)(void *state, const struct cvg_view *view); /* may be NULL */
@@ -182,6 +201,10 @@ struct cvg_order_ops {
      * parts.c. NULL: compose. */
     void (*choose)(void *state, const struct cvg_view *view,
                    struct cvg_choices *choices);
+    /* Would choose() decide just as it last did, though this request has
+     * arrived? Asked only when nothing else has happened since. NULL: no. */
+    bool (*indifferent)(void *state, const struct cvg_view *view,
+                        const struct cvg_request *request);
     /* Told of every ended batch; may be NULL. */
     void (*done)(void *state, const struct cvg_view *view,
                  const struct cvg_unit *unit, const struct cvg_held *batch,

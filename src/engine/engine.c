@@ -55,7 +55,7 @@ static bool allocate(struct cvg_engine *e)
     const struct cvg_box *box = e->box;
     size_t pairs = box->n_devices * box->n_variants;
     e->apps = zeroed(box->n_apps, sizeof *e->apps);
-    e->fastest = zeroed(box->n_apps, sizeof *e->fastest);
+    e->reach = zeroed(box->n_apps, sizeof *e->reach);
     e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
@@ -75,7 +75,7 @@ static bool allocate(struct cvg_engine *e)
         zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->action_ids);
     e->ended = zeroed(e->max_ended, sizeof *e->ended);
     e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
-    return e->apps != NULL && e->fastest != NULL && e->enabled != NULL &&
+    return e->apps != NULL && e->reach != NULL && e->enabled != NULL &&
            e->slots != NULL && e->queues != NULL && e->heap != NULL &&
            e->units != NULL && e->unit_states != NULL &&
            e->first_unit != NULL && e->batches != NULL &&
@@ -144,9 +144,10 @@ static void link_units(struct cvg_engine *e)
 static void start_policy(struct cvg_engine *e)
 {
     cvg__view_refresh(e);
-    cvg__refresh_fastest(e);
+    cvg__refresh_reach(e);
     e->policy.allocation->residency(e->allocation_state, &e->view, e->want);
     cvg__initial_residency(e);
+    cvg__refresh_reach(e);
     cvg__count_free(e);
     e->choices.engine = e;
     if (e->policy.order->init != NULL) {
@@ -215,7 +216,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->exits_state);
     free(e->allocation_state);
     free(e->apps);
-    free(e->fastest);
+    free(e->reach);
     free(e->enabled);
     free(e->slots);
     cvg_id_map_fini(&e->by_id);
@@ -252,12 +253,11 @@ static void change_app(struct cvg_engine *e, uint32_t app,
 {
     cvg_slo_merge(&e->apps[app].slo, slo);
     cvg_ledger_set_slo(e->ledger, app, e->now, &e->apps[app].slo);
-    cvg__refresh_fastest(e);
+    cvg__refresh_reach(e);
     for (uint32_t i = 0; i < e->n_slots; i++) {
         struct slot *s = &e->slots[i];
         if (s->state == SLOT_WAITING && s->request.app == app) {
             cvg__set_bounds(e, s);
-            s->drop_at = cvg__drop_at(e, s);
             cvg__rekey(e, i);
         }
     }
@@ -350,7 +350,8 @@ static void choose(struct cvg_engine *e)
         }
     }
     e->policy_wake = c->wake;
-    e->settled = c->n_drops == 0 && c->n_loads == 0;
+    e->settled = e->policy.order->indifferent != NULL && c->n_drops == 0 &&
+                 c->n_loads == 0;
 }
 
 void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
@@ -369,12 +370,15 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     cvg__watch(e);
     cvg__expire(e);
     cvg_ledger_advance(e->ledger, e->now);
-    bool settled = e->policy.order->heads_only && e->settled &&
-                   event->type == CVG_EV_ARRIVAL && e->now < e->policy_wake;
+    bool settled = e->settled && event->type == CVG_EV_ARRIVAL &&
+                   !e->residency_changed && e->now < e->policy_wake;
     if (e->n_waiting == 0 || e->n_free_units == 0) {
         e->policy_wake = CVG_NEVER;
         e->settled = false;
     } else if (!settled) {
+        if (e->residency_changed) {
+            cvg__reconsider(e);
+        }
         choose(e);
     }
     e->next_probe = cvg__next_probe(e);

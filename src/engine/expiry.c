@@ -99,7 +99,7 @@ static void give_up(struct cvg_engine *e, uint32_t slot)
     struct slot *s = &e->slots[slot];
     if (s->request.expires < e->now) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_TIMEOUT);
-    } else if (cvg__fastest(e, &s->request, true) == CVG_NEVER) {
+    } else if (cvg__reach(e, &s->request)->up == CVG_NEVER) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_UNAVAILABLE);
     } else if (!relax_until_feasible(e, slot)) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_DEADLINE);

@@ -6,6 +6,7 @@
 #include "engine/state.h"
 
 #include <math.h>
+#include <string.h>
 
 /* How long a request waits for a device that may come back. */
 #define GRACE_WITHOUT_DEVICE CVG_S(10)
@@ -71,64 +72,110 @@ static cvg_span fastest_batch(const struct cvg_profile *p, uint32_t variant,
     return best;
 }
 
-static cvg_span fastest_of_variant(const struct cvg_engine *e,
-                                   const struct cvg_request *r,
-                                   uint32_t variant, bool up_only)
+static void reach_by_variant(const struct cvg_engine *e,
+                             const struct cvg_request *r, uint32_t variant,
+                             struct reach *reach)
 {
     const struct cvg_variant *v = &e->box->variants[variant];
-    cvg_span best = CVG_NEVER;
     for (uint32_t exit = 0; exit < v->n_exits; exit++) {
         if (v->accuracy[exit] < r->min_accuracy - 1e-12) {
             continue;
         }
         for (uint32_t d = 0; d < e->box->n_devices; d++) {
-            if ((up_only && (!cvg_view_up(&e->view, d) ||
-                             cvg__residency(e, d, variant)->failed)) ||
-                !cvg_box_can_run(e->box, d, variant)) {
+            cvg_span time = cvg_box_can_run(e->box, d, variant)
+                                ? fastest_batch(e->profile, variant, exit, d,
+                                                r->max_energy_j)
+                                : CVG_NEVER;
+            const struct residency *held = cvg__residency(e, d, variant);
+            if (time == CVG_NEVER) {
                 continue;
             }
-            cvg_span time =
-                fastest_batch(e->profile, variant, exit, d, r->max_energy_j);
-            best = time < best ? time : best;
+            reach->profile = time < reach->profile ? time : reach->profile;
+            if (!e->enabled[variant] || !cvg_view_up(&e->view, d) ||
+                held->failed) {
+                continue;
+            }
+            reach->up = time < reach->up ? time : reach->up;
+            if (held->state == CVG_RESIDENT) {
+                reach->devices |= cvg_device_bit(d);
+            }
         }
     }
-    return best;
 }
 
-cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
-                      bool up_only)
+static struct reach work_out(const struct cvg_engine *e,
+                             const struct cvg_request *r)
 {
-    if (r->plain != 0) {
-        const struct fastest *f = &e->fastest[r->app];
-        return up_only ? f->up : f->profile;
-    }
-    if (r->variant != CVG_ANY) {
-        return up_only && !e->enabled[r->variant]
-                   ? CVG_NEVER
-                   : fastest_of_variant(e, r, r->variant, up_only);
-    }
+    struct reach reach = {.up = CVG_NEVER, .profile = CVG_NEVER};
     const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
-    cvg_span best = CVG_NEVER;
-    for (size_t i = 0; i < family->n_variants; i++) {
-        uint32_t variant = family->variants[i];
-        if (up_only && !e->enabled[variant]) {
-            continue;
-        }
-        cvg_span time = fastest_of_variant(e, r, variant, up_only);
-        best = time < best ? time : best;
+    if (r->variant != CVG_ANY) {
+        reach_by_variant(e, r, r->variant, &reach);
+        return reach;
     }
-    return best;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        reach_by_variant(e, r, family->variants[i], &reach);
+    }
+    return reach;
 }
 
-/* Called at the start and whenever a device, a variant or an SLO changed. */
-void cvg__refresh_fastest(struct cvg_engine *e)
+/* Clients mostly ask for the same few things. */
+static struct known_reach *recall(struct cvg_engine *e,
+                                  const struct cvg_request *r)
 {
+    struct known_reach key = {.family = e->apps[r->app].family,
+                              .variant = r->variant,
+                              .min_accuracy = r->min_accuracy,
+                              .max_energy_j = r->max_energy_j};
+    uint64_t bits[2];
+    memcpy(bits, &key.min_accuracy, sizeof bits[0]);
+    memcpy(&bits[1], &key.max_energy_j, sizeof bits[1]);
+    uint64_t x = (bits[0] ^ (bits[1] << 7 | bits[1] >> 57)) +
+                 ((uint64_t)key.family << 32 | key.variant);
+    x = (x ^ x >> 29) * 0x9e3779b97f4a7c15U;
+    struct known_reach *k = &e->known_reach[x >> 32 & (KNOWN_REACH - 1)];
+    if (k->as_of != e->reach_changes || k->family != key.family ||
+        k->variant != key.variant || k->min_accuracy != key.min_accuracy ||
+        k->max_energy_j != key.max_energy_j) {
+        *k = key;
+        k->reach = work_out(e, r);
+        k->as_of = e->reach_changes;
+    }
+    return k;
+}
+
+const struct reach *cvg__reach(struct cvg_engine *e,
+                               const struct cvg_request *r)
+{
+    return r->plain != 0 ? &e->reach[r->app] : &recall(e, r)->reach;
+}
+
+void cvg__refresh_reach(struct cvg_engine *e)
+{
+    e->reach_changes++;
+    e->residency_changed = false;
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
         struct slot s = {.request = {.app = a, .variant = CVG_ANY}};
         cvg__set_bounds(e, &s);
-        s.request.plain = 0; /* so that it is worked out, not looked up */
-        e->fastest[a].up = cvg__fastest(e, &s.request, true);
-        e->fastest[a].profile = cvg__fastest(e, &s.request, false);
+        e->reach[a] = work_out(e, &s.request);
+    }
+}
+
+/* Anew for all that wait: a device, a variant or a residency changed. */
+void cvg__reconsider(struct cvg_engine *e)
+{
+    cvg__refresh_reach(e);
+    e->settled = false;
+    for (uint32_t i = 0; i < e->n_slots && e->n_waiting > 0; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->state != SLOT_WAITING) {
+            continue;
+        }
+        cvg__queue_set_devices(e, i, cvg__reach(e, &s->request)->devices);
+        cvg_time drop_at = cvg__drop_at(e, s);
+        if (drop_at != s->drop_at) {
+            s->drop_at = drop_at;
+            cvg__expiry_update(e, i);
+        }
     }
 }
 
@@ -137,10 +184,10 @@ static bool relaxed(const struct slot *s, enum cvg_slo_kind kind)
     return (s->request.relaxed >> kind & 1U) != 0;
 }
 
-cvg_time cvg__drop_at(const struct cvg_engine *e, const struct slot *s)
+cvg_time cvg__drop_at(struct cvg_engine *e, const struct slot *s)
 {
     const struct cvg_request *r = &s->request;
-    cvg_span fastest = cvg__fastest(e, r, true);
+    cvg_span fastest = cvg__reach(e, r)->up;
     bool late_is_fine = !e->policy.order->drops || r->deadline == CVG_NEVER ||
                         relaxed(s, CVG_SLO_DEADLINE);
     cvg_time at = CVG_NEVER;

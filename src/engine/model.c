@@ -20,7 +20,15 @@ struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
     return &e->residency[(size_t)device * e->box->n_variants + variant];
 }
 
-static bool fits(const struct cvg_engine *e, uint32_t device, uint32_t variant)
+static void set_state(struct cvg_engine *e, struct residency *r,
+                      enum cvg_residency state)
+{
+    r->state = state;
+    e->residency_changed = true;
+}
+
+bool cvg__has_room(const struct cvg_engine *e, uint32_t device,
+                   uint32_t variant)
 {
     const struct cvg_device *d = &e->box->devices[device];
     const struct device_state *s = &e->devices[device];
@@ -62,9 +70,9 @@ void cvg__initial_residency(struct cvg_engine *e)
                 break;
             }
             struct residency *r = cvg__residency(e, d, v);
-            if (cvg_box_can_run(e->box, d, v) && fits(e, d, v)) {
+            if (cvg_box_can_run(e->box, d, v) && cvg__has_room(e, d, v)) {
                 occupy(e, d, v);
-                r->state = CVG_RESIDENT;
+                set_state(e, r, CVG_RESIDENT);
                 preset_caches(e, d, v);
             }
         }
@@ -98,7 +106,7 @@ void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant)
     if (r->state != CVG_RESIDENT || r->runs > 0 || !e->devices[device].up) {
         return;
     }
-    r->state = CVG_UNLOADING;
+    set_state(e, r, CVG_UNLOADING);
     struct cvg_action *act = cvg__act(e, CVG_ACT_UNLOAD);
     act->model_on.device = device;
     act->model_on.variant = variant;
@@ -141,7 +149,7 @@ void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant)
         return;
     }
     r->asked = true;
-    if (!fits(e, device, variant)) {
+    if (!cvg__has_room(e, device, variant)) {
         /* Make room first; UNLOADED comes back here. */
         uint32_t oldest = least_recently_used(e, device);
         if (!is_unloading(e, device) && oldest != CVG_ANY) {
@@ -150,7 +158,7 @@ void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant)
         return;
     }
     r->asked = false;
-    r->state = CVG_LOADING;
+    set_state(e, r, CVG_LOADING);
     occupy(e, device, variant);
     e->stats->devices[device].loads++;
     struct cvg_action *act = cvg__act(e, CVG_ACT_LOAD);
@@ -180,32 +188,18 @@ static void set_enabled(struct cvg_engine *e, uint32_t variant, bool wanted)
     }
 }
 
-/* What a device or variant can do has changed: waiting requests are given up
- * earlier or later. */
-static void reconsider(struct cvg_engine *e)
-{
-    cvg__refresh_fastest(e);
-    for (uint32_t i = 0; i < e->n_slots; i++) {
-        struct slot *s = &e->slots[i];
-        if (s->state == SLOT_WAITING) {
-            s->drop_at = cvg__drop_at(e, s);
-            cvg__expiry_update(e, i);
-        }
-    }
-}
-
 void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
 {
     if (event->type == CVG_EV_MODEL) {
         set_enabled(e, event->model.variant, event->model.wanted);
-        reconsider(e);
+        cvg__reconsider(e);
         return;
     }
     uint32_t device = event->model_on.device;
     uint32_t variant = event->model_on.variant;
     struct residency *r = cvg__residency(e, device, variant);
     if (event->type == CVG_EV_LOADED && r->state == CVG_LOADING) {
-        r->state = CVG_RESIDENT;
+        set_state(e, r, CVG_RESIDENT);
         r->used = e->now;
         e->stats->devices[device].switching +=
             cvg_profile_load(e->profile, variant, device);
@@ -214,13 +208,13 @@ void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
         }
     } else if (event->type == CVG_EV_LOAD_FAILED && r->state != CVG_ABSENT &&
                r->state != CVG_UNLOADING) {
-        r->state = CVG_ABSENT;
+        set_state(e, r, CVG_ABSENT);
         r->failed = true;
         vacate(e, device, variant);
         e->stats->devices[device].failures++;
-        reconsider(e);
+        cvg__reconsider(e);
     } else if (event->type == CVG_EV_UNLOADED && r->state == CVG_UNLOADING) {
-        r->state = CVG_ABSENT;
+        set_state(e, r, CVG_ABSENT);
         vacate(e, device, variant);
         load_asked(e, device);
     }
@@ -256,7 +250,7 @@ static void go_down(struct cvg_engine *e, uint32_t device)
         if (r->state != CVG_ABSENT) {
             vacate(e, device, v);
         }
-        r->state = CVG_ABSENT;
+        set_state(e, r, CVG_ABSENT);
     }
 }
 
@@ -278,7 +272,7 @@ void cvg__device_event(struct cvg_engine *e, const struct cvg_event *event)
     }
     e->stats->devices[device].up = d->up;
     cvg__count_free(e);
-    reconsider(e);
+    cvg__reconsider(e);
 }
 
 static cvg_span next_quarantine(cvg_span last)
@@ -301,7 +295,7 @@ void cvg__device_failed(struct cvg_engine *e, uint32_t device)
     d->quarantined_until = e->now + d->quarantine;
     e->stats->devices[device].up = false;
     cvg__count_free(e);
-    reconsider(e);
+    cvg__reconsider(e);
 }
 
 void cvg__device_worked(struct cvg_engine *e, uint32_t device)
@@ -334,7 +328,7 @@ void cvg__probe(struct cvg_engine *e)
     }
     if (any) {
         cvg__count_free(e);
-        reconsider(e);
+        cvg__reconsider(e);
     }
 }
 

@@ -15,13 +15,22 @@ static int64_t key_of(struct cvg_engine *e, const struct slot *s)
     return e->policy.order->key(e->order_state, &e->view, &s->request);
 }
 
-void cvg__rekey(struct cvg_engine *e, uint32_t slot)
+/* Its place, by its bounds as they are now. */
+static void enter(struct cvg_engine *e, uint32_t slot)
 {
     struct slot *s = &e->slots[slot];
-    cvg__queue_remove(e, slot);
     s->key = key_of(e, s);
+    s->devices = cvg__reach(e, &s->request)->devices;
+    s->drop_at = cvg__drop_at(e, s);
     cvg__queue_insert(e, slot);
-    cvg__expiry_update(e, slot);
+    cvg__expiry_insert(e, slot);
+}
+
+void cvg__rekey(struct cvg_engine *e, uint32_t slot)
+{
+    cvg__queue_remove(e, slot);
+    cvg__expiry_remove(e, slot);
+    enter(e, slot);
 }
 
 static void wait_in_queue(struct cvg_engine *e, uint32_t slot)
@@ -30,10 +39,7 @@ static void wait_in_queue(struct cvg_engine *e, uint32_t slot)
     s->state = SLOT_WAITING;
     s->taken = false;
     s->batch = NONE;
-    s->key = key_of(e, s);
-    s->drop_at = cvg__drop_at(e, s);
-    cvg__queue_insert(e, slot);
-    cvg__expiry_insert(e, slot);
+    enter(e, slot);
 }
 
 /* 1 is the highest; who gives none goes after who does. */
@@ -90,7 +96,7 @@ static cvg_span backlog(const struct cvg_engine *e)
 {
     cvg_span work = 0;
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        cvg_span each = e->fastest[a].profile;
+        cvg_span each = e->reach[a].profile;
         if (each != CVG_NEVER) {
             work += each * e->queues[a].n;
         }
@@ -199,7 +205,7 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
 {
     for (;;) {
         const struct cvg_request *r = &s->request;
-        cvg_span fastest = cvg__fastest(e, r, false);
+        cvg_span fastest = cvg__reach(e, r)->profile;
         bool in_time =
             !e->policy.order->drops || r->deadline == CVG_NEVER ||
             (r->relaxed >> CVG_SLO_DEADLINE & 1U) != 0 ||
@@ -211,17 +217,6 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
             return false;
         }
     }
-}
-
-/* Do fewer requests of its app than fill the largest batch go before it? */
-static bool near_head(const struct cvg_engine *e, const struct slot *s)
-{
-    uint32_t n = 0;
-    for (uint32_t i = s->prev; i != NONE && n < e->max_batch;
-         i = e->slots[i].prev) {
-        n++;
-    }
-    return n < e->max_batch;
 }
 
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
@@ -246,7 +241,8 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
                               : nearest.reason);
     } else {
         wait_in_queue(e, i);
-        e->settled = e->settled && !near_head(e, s);
+        e->settled = e->settled && e->policy.order->indifferent(
+                                       e->order_state, &e->view, &s->request);
     }
 }
 

@@ -14,6 +14,13 @@
 
 #define NONE UINT32_MAX
 
+/* Of a set of waiting requests. */
+struct summary {
+    uint64_t devices; /* that could run one of them now, bits */
+    cvg_time due;     /* the latest instant at which one is due */
+    bool homeless;    /* there is one that no device could run now */
+};
+
 enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING };
 
 /* A live request. `request` is first: a policy's pointer is the slot's. */
@@ -27,10 +34,12 @@ struct slot {
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
     int32_t level; /* its priority: lower goes first; INT32_MAX: none given */
     int64_t key;
-    uint32_t left, right, prev, next; /* place in its app's queue */
-    uint32_t heap_place;              /* in the expiry heap; NONE: not in it */
-    cvg_time drop_at;                 /* it is given up after this instant */
-    uint32_t batch;                   /* index, while it runs */
+    uint64_t devices; /* that could run it now: see cvg_device_bit() */
+    uint32_t up, left, right, prev, next; /* place in its app's queue */
+    struct summary below;                 /* all that hang from it, and it */
+    uint32_t heap_place; /* in the expiry heap; NONE: not in it */
+    cvg_time drop_at;    /* it is given up after this instant */
+    uint32_t batch;      /* index, while it runs */
     uint32_t index_in_batch;
     /* what was decided */
     uint32_t attempts, variant, exit, unit, batch_size, waiting, binding;
@@ -88,15 +97,22 @@ struct residency {
     cvg_time used; /* last start */
 };
 
-/* What can be said of an app's requests with the app's own bounds. */
-struct fastest {
-    cvg_span up;      /* on the devices that are up now; CVG_NEVER: none */
-    cvg_span profile; /* on all devices */
+/* What could serve a request alone, all its bounds but the deadline kept. */
+struct reach {
+    cvg_span up;      /* fastest, on the devices that are up; CVG_NEVER: none */
+    cvg_span profile; /* fastest, on all devices */
+    uint64_t devices; /* that are up and hold the variant now, bits */
 };
 
-struct choice_start {
-    uint32_t batch; /* index */
+/* Worked out before, for bounds that are not just an app's own. */
+struct known_reach {
+    uint64_t as_of; /* the engine's reach_changes */
+    uint32_t family, variant;
+    double min_accuracy, max_energy_j;
+    struct reach reach;
 };
+#define KNOWN_REACH 64U /* a power of two */
+
 struct choice_load {
     uint32_t device, variant;
     bool load;
@@ -130,13 +146,16 @@ struct cvg_engine {
     cvg_time policy_wake;
     uint32_t drops_per_step, attempts;
     bool draining;
-    /* Since the last choice nothing happened but arrivals far behind the
-     * heads of their queues. */
+    /* Since the last choice nothing happened but arrivals to which the policy
+     * is indifferent. */
     bool settled;
 
-    struct cvg_app *apps;    /* a copy of the box's: SLOs may change */
-    struct fastest *fastest; /* [app] */
-    bool *enabled;           /* [variant] */
+    struct cvg_app *apps; /* a copy of the box's: SLOs may change */
+    struct reach *reach;  /* [app], with the app's own bounds */
+    struct known_reach known_reach[KNOWN_REACH];
+    uint64_t reach_changes;
+    bool residency_changed; /* reach is of before */
+    bool *enabled;          /* [variant] */
     uint32_t max_batch;
 
     struct slot *slots;
@@ -186,6 +205,13 @@ struct cvg_engine {
 bool cvg__before(const struct slot *a, const struct slot *b);
 void cvg__queue_insert(struct cvg_engine *e, uint32_t slot);
 void cvg__queue_remove(struct cvg_engine *e, uint32_t slot);
+/* What could run a waiting request has changed. */
+void cvg__queue_set_devices(struct cvg_engine *e, uint32_t slot,
+                            uint64_t devices);
+/* The first after `after` (NONE: from the front), not taken, that is due at
+ * `due` or later and that one of `devices` could run; 0: that none could. */
+uint32_t cvg__queue_next(const struct cvg_engine *e, uint32_t app,
+                         uint32_t after, uint64_t devices, cvg_time due);
 
 /* expiry.c: when requests are given up. */
 void cvg__expiry_insert(struct cvg_engine *e, uint32_t slot);
@@ -196,10 +222,13 @@ void cvg__expire(struct cvg_engine *e);
 
 /* feasible.c: bounds of a request, and what could meet them. */
 void cvg__set_bounds(struct cvg_engine *e, struct slot *s);
-cvg_span cvg__fastest(const struct cvg_engine *e, const struct cvg_request *r,
-                      bool up_only);
-void cvg__refresh_fastest(struct cvg_engine *e);
-cvg_time cvg__drop_at(const struct cvg_engine *e, const struct slot *s);
+/* Valid until the next call. */
+const struct reach *cvg__reach(struct cvg_engine *e,
+                               const struct cvg_request *r);
+/* Devices, residency or SLOs have changed: of apps; and of all that waits. */
+void cvg__refresh_reach(struct cvg_engine *e);
+void cvg__reconsider(struct cvg_engine *e);
+cvg_time cvg__drop_at(struct cvg_engine *e, const struct slot *s);
 /* The next kind in the app's order gives way. False: nothing is left. */
 bool cvg__relax(struct cvg_engine *e, struct slot *s);
 
@@ -236,6 +265,8 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
 /* model.c: variants in devices, devices up and down. */
 struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
                                  uint32_t variant);
+bool cvg__has_room(const struct cvg_engine *e, uint32_t device,
+                   uint32_t variant);
 void cvg__initial_residency(struct cvg_engine *e);
 void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant);
 void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant);

@@ -52,6 +52,25 @@ const struct cvg_request *cvg_view_next(const struct cvg_view *view,
     return skip_taken(engine_of(view), slot_of(request)->next);
 }
 
+uint64_t cvg_view_devices(const struct cvg_view *view,
+                          const struct cvg_request *request)
+{
+    (void)view;
+    return slot_of(request)->devices;
+}
+
+const struct cvg_request *cvg_view_next_on(const struct cvg_view *view,
+                                           uint32_t app,
+                                           const struct cvg_request *after,
+                                           uint64_t devices, cvg_time due)
+{
+    const struct cvg_engine *e = engine_of(view);
+    uint32_t from =
+        after == NULL ? NONE : (uint32_t)(slot_of(after) - e->slots);
+    uint32_t i = cvg__queue_next(e, app, from, devices, due);
+    return i == NONE ? NULL : &e->slots[i].request;
+}
+
 uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app)
 {
     return engine_of(view)->queues[app].n;
@@ -67,7 +86,7 @@ bool cvg_view_before(const struct cvg_view *view, const struct cvg_request *a,
 cvg_span cvg_view_fastest(const struct cvg_view *view,
                           const struct cvg_request *request)
 {
-    return cvg__fastest(engine_of(view), request, true);
+    return cvg__reach(engine_of(view), request)->up;
 }
 
 struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app)
@@ -93,6 +112,12 @@ enum cvg_residency cvg_view_residency(const struct cvg_view *view,
                                       uint32_t device, uint32_t variant)
 {
     return cvg__residency(engine_of(view), device, variant)->state;
+}
+
+bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
+                       uint32_t variant)
+{
+    return cvg__has_room(engine_of(view), device, variant);
 }
 
 bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant)

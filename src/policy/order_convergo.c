@@ -13,6 +13,7 @@
  * After Jiang et al., "Convergo: Multi-SLO-Aware Scheduling for Heterogeneous
  * AI Accelerators on Edge Devices", IEEE EDGE 2025, whose abstract names the
  * three steps; the rest is ours. */
+#include "policy/loads.h"
 #include "policy/parts.h"
 #include "policy/ways.h"
 
@@ -44,6 +45,13 @@ struct device_price {
     cvg_time seen; /* when it was last brought up to date */
 };
 
+struct on_device {     /* of an app */
+    double soonest_ns; /* fastest that anything of its family could be done */
+    uint64_t call;     /* in which it was last offered to that device ... */
+    const struct cvg_request *last; /* ... and up to which one it was looked
+                                     * at; NULL: to the end */
+};
+
 struct state {
     struct device_price prices[CVG_MAX_DEVICES];
     cvg_time favoured[CVG_MAX_APPS]; /* when it last went before its turn */
@@ -51,7 +59,10 @@ struct state {
      * none was. The view shows units as they were before. */
     cvg_time begun[CVG_MAX_UNITS];
     bool second_pass;
-    struct cvg__ways own; /* of a request that has bounds of its own */
+    uint64_t call; /* of choose(), counted */
+    uint32_t max_batch;
+    struct on_device *on_device; /* [app * n_devices + device] */
+    struct cvg__ways own;        /* of a request that has bounds of its own */
     struct cvg__ways apps[CVG_MAX_APPS];
 };
 
@@ -426,19 +437,64 @@ static cvg_time its_turn(const struct state *s, const struct cvg_request *r)
     return (last > r->arrival ? last : r->arrival) + PATIENCE;
 }
 
+static struct on_device *on_device_of(const struct state *s,
+                                      const struct cvg_view *view, uint32_t app,
+                                      uint32_t device)
+{
+    return &s->on_device[(size_t)app * view->box->n_devices + device];
+}
+
+/* The next request of the app that the unit could run, and in time if it were
+ * idle. */
+static const struct cvg_request *next_here(const struct state *s,
+                                           const struct cvg_view *view,
+                                           const struct cvg_unit *unit,
+                                           uint32_t app,
+                                           const struct cvg_request *after)
+{
+    double soonest = on_device_of(s, view, app, unit->device)->soonest_ns *
+                     cvg_view_slowdown(view, unit->device);
+    return soonest == INFINITY
+               ? NULL
+               : cvg_view_next_on(view, app, after,
+                                  cvg_device_bit(unit->device),
+                                  view->now + (cvg_span)soonest);
+}
+
+/* The app's requests up to `r` (NULL: all) are looked at for the unit. */
+static void looked_at(const struct state *s, const struct cvg_view *view,
+                      const struct cvg_unit *unit, uint32_t app,
+                      const struct cvg_request *r)
+{
+    struct on_device *here = on_device_of(s, view, app, unit->device);
+    /* The size of a batch depends on those behind its first, too. */
+    if (cvg_view_waiting(view, app) < SCAN + s->max_batch) {
+        r = NULL;
+    }
+    if (here->call != s->call) { /* for its first unit */
+        here->call = s->call;
+        here->last = r;
+    } else if (here->last != NULL &&
+               (r == NULL || cvg_view_before(view, here->last, r))) {
+        here->last = r;
+    }
+}
+
 /* The first request of the app that this unit could still serve in time. */
 static bool candidate_of(struct state *s, const struct cvg_view *view,
                          struct cvg_choices *choices,
                          const struct cvg_unit *unit, uint32_t app,
                          struct candidate *c)
 {
-    const struct cvg_request *r = cvg_view_first(view, app);
     uint32_t waiting = cvg_view_waiting(view, app);
-    for (uint32_t k = 0; r != NULL && k < SCAN;
-         k++, r = cvg_view_next(view, r)) {
+    const struct cvg_request *r = next_here(s, view, unit, app, NULL);
+    looked_at(s, view, unit, app, r);
+    for (uint32_t k = 0; r != NULL && k < SCAN; k++) {
         const struct cvg__ways *ways =
             cvg__ways_of(&s->apps[r->app], view, r, &s->own);
         if (!best_on_unit(s, view, unit, r, waiting - k, ways, c)) {
+            r = next_here(s, view, unit, app, r);
+            looked_at(s, view, unit, app, r);
             continue;
         }
         bool waits = can_wait(c) || better_elsewhere(s, view, c, ways);
@@ -476,7 +532,8 @@ static uint32_t gather(const struct cvg_view *view, struct cvg_choices *choices,
     uint32_t looked = 0;
     const struct cvg_request *r = c->first;
     while (r != NULL && n < c->n && looked < c->n + SCAN) {
-        const struct cvg_request *next = cvg_view_next(view, r);
+        const struct cvg_request *next = cvg_view_next_on(
+            view, c->app, r, cvg_device_bit(c->unit->device), c->finish);
         if (belongs(view, c, r)) {
             n += cvg_choose_request(choices, batch, r);
         }
@@ -502,50 +559,35 @@ static bool begin(const struct cvg_view *view, struct cvg_choices *choices,
     return true;
 }
 
-/* --- loading -------------------------------------------------------------- */
-
-/* The head of a queue that nothing resident can serve: bring in what serves it
- * soonest. */
-static void load_for(struct state *s, const struct cvg_view *view,
-                     struct cvg_choices *choices, uint32_t app)
-{
-    const struct cvg_request *r = cvg_view_first(view, app);
-    if (r == NULL) {
-        return;
-    }
-    const struct cvg__ways *ways =
-        cvg__ways_of(&s->apps[r->app], view, r, &s->own);
-    const struct cvg__way *best = NULL;
-    double best_time = INFINITY;
-    for (uint32_t i = 0; i < ways->n; i++) {
-        const struct cvg__way *way = &ways->ways[i];
-        enum cvg_residency held =
-            cvg_view_residency(view, way->device, way->variant);
-        if (!cvg_view_up(view, way->device) ||
-            !cvg_view_enabled(view, way->variant)) {
-            continue;
-        }
-        if (held != CVG_ABSENT) {
-            return; /* it is there, or on its way */
-        }
-        double time =
-            (double)cvg_profile_load(view->profile, way->variant, way->device) +
-            way->each_ns;
-        if (time < best_time) {
-            best_time = time;
-            best = way;
-        }
-    }
-    if (best != NULL) {
-        cvg_choose_load(choices, best->device, best->variant);
-    }
-}
-
 /* --- the policy ----------------------------------------------------------- */
 
 static size_t state_size(const struct cvg_box *box)
 {
-    return sizeof(struct state) + (box->n_apps + 1) * cvg__ways_size(box);
+    return sizeof(struct state) + (box->n_apps + 1) * cvg__ways_size(box) +
+           box->n_apps * box->n_devices * sizeof(struct on_device);
+}
+
+/* Also notes the largest batch of all. */
+static double soonest_ns(struct state *s, const struct cvg_view *view,
+                         uint32_t app, uint32_t device)
+{
+    const struct cvg_profile *p = view->profile;
+    const struct cvg_family *family =
+        &view->box->families[view->apps[app].family];
+    double soonest = INFINITY;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
+            uint32_t n = cvg_profile_min_batch(p, v, 0, x, device);
+            uint32_t max = cvg_profile_max_batch(p, v, 0, x, device);
+            s->max_batch = max > s->max_batch ? max : s->max_batch;
+            if (n > 0) {
+                soonest = fmin(soonest, (double)cvg_profile_time(
+                                            p, v, 0, x, device, n, CVG_MEAN));
+            }
+        }
+    }
+    return soonest;
 }
 
 static void init(void *state, const struct cvg_view *view)
@@ -556,6 +598,12 @@ static void init(void *state, const struct cvg_view *view)
     cvg__ways_init(&s->own, view->box, memory);
     for (uint32_t a = 0; a < view->n_apps; a++) {
         cvg__ways_init(&s->apps[a], view->box, memory + (a + 1) * size);
+    }
+    s->on_device = (struct on_device *)(memory + (view->n_apps + 1) * size);
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        for (uint32_t d = 0; d < view->box->n_devices; d++) {
+            on_device_of(s, view, a, d)->soonest_ns = soonest_ns(s, view, a, d);
+        }
     }
 }
 
@@ -624,6 +672,7 @@ static void choose(void *state, const struct cvg_view *view,
                    struct cvg_choices *choices)
 {
     struct state *s = state;
+    s->call++;
     update_prices(s, view);
     memset(s->begun, 0, view->n_units * sizeof *s->begun);
     s->second_pass = false;
@@ -635,18 +684,34 @@ static void choose(void *state, const struct cvg_view *view,
     }
     for (uint32_t a = 0; a < view->n_apps; a++) {
         if (cvg_view_waiting(view, a) > 0) {
-            load_for(s, view, choices, a);
             wake_for_patience(s, view, choices, a);
         }
     }
+    cvg__load_for_homeless(view, choices);
+}
+
+/* It goes behind all that was looked at for each device that could run it. */
+static bool indifferent(void *state, const struct cvg_view *view,
+                        const struct cvg_request *r)
+{
+    const struct state *s = state;
+    uint64_t devices = cvg_view_devices(view, r);
+    for (uint32_t d = 0; d < view->box->n_devices; d++) {
+        const struct on_device *there = on_device_of(s, view, r->app, d);
+        if ((devices & cvg_device_bit(d)) != 0 && there->call == s->call &&
+            (there->last == NULL || !cvg_view_before(view, there->last, r))) {
+            return false;
+        }
+    }
+    return devices != 0;
 }
 
 const struct cvg_order_ops cvg_order_convergo = {
     .name = "convergo",
     .drops = true,
-    .heads_only = true,
     .state_size = state_size,
     .init = init,
     .key = key,
     .choose = choose,
+    .indifferent = indifferent,
 };

@@ -8,6 +8,8 @@
  * on the same unit, and is made again at the next call. */
 #include "policy/parts.h"
 
+#include "policy/loads.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
@@ -30,7 +32,8 @@ struct scheduling {
     const struct cvg_view *view;
     struct cvg_choices *choices;
     struct plan plans[CVG_MAX_UNITS];
-    uint32_t room; /* over all units: batches to begin, requests to add */
+    uint32_t room;    /* over all units: batches to begin, requests to add */
+    uint64_t devices; /* that have room */
 };
 
 /* --- where could it go ---------------------------------------------------- */
@@ -212,44 +215,6 @@ static void begin_batch(struct scheduling *s, const struct cvg_request *r,
     }
 }
 
-/* Nothing that could run it is resident: bring in the variant that would have
- * it done first. */
-static void load_for(struct scheduling *s, const struct cvg_request *r)
-{
-    const struct cvg_box *box = s->view->box;
-    const struct cvg_family *family =
-        &box->families[s->view->apps[r->app].family];
-    cvg_span best = CVG_NEVER;
-    uint32_t best_device = 0;
-    uint32_t best_variant = CVG_ANY;
-    for (uint32_t d = 0; d < box->n_devices; d++) {
-        for (size_t i = 0; i < family->n_variants; i++) {
-            uint32_t v = family->variants[i];
-            uint32_t last = box->variants[v].n_exits - 1;
-            uint32_t min =
-                cvg_profile_min_batch(s->view->profile, v, 0, last, d);
-            if (min == 0 || !cvg_box_can_run(box, d, v) ||
-                (r->variant != CVG_ANY && r->variant != v) ||
-                box->variants[v].accuracy[last] < r->min_accuracy - 1e-12) {
-                continue;
-            }
-            if (cvg_view_residency(s->view, d, v) == CVG_LOADING) {
-                return; /* it is coming */
-            }
-            cvg_span time = cvg_profile_load(s->view->profile, v, d) +
-                            service(s, d, v, last, min);
-            if (cvg_view_up(s->view, d) && time < best) {
-                best = time;
-                best_device = d;
-                best_variant = v;
-            }
-        }
-    }
-    if (best_variant != CVG_ANY) {
-        cvg_choose_load(s->choices, best_device, best_variant);
-    }
-}
-
 /* Late in the plan: hopeless, if it were late even without the others. */
 static bool late_even_alone(const struct scheduling *s,
                             const struct cvg_request *r)
@@ -268,8 +233,7 @@ static void schedule(struct scheduling *s, const struct cvg_request *r)
 {
     struct cvg_way way = best_way(s, r);
     if (way.finish == CVG_NEVER) {
-        load_for(s, r);
-        return;
+        return; /* nothing that could run it is in memory */
     }
     if (way.finish > cvg_request_due(r) && s->policy->order->drops) {
         if (late_even_alone(s, r)) {
@@ -292,7 +256,29 @@ static void schedule(struct scheduling *s, const struct cvg_request *r)
 struct cursors { /* the next waiting request of each app */
     const struct cvg_request *at[CVG_MAX_APPS];
     uint32_t n;
+    uint64_t devices; /* only what one of these could run; 0: all */
 };
+
+static const struct cvg_request *next_of(const struct cvg_view *view,
+                                         const struct cursors *c,
+                                         const struct cvg_request *r)
+{
+    return c->devices == 0 ? cvg_view_next(view, r)
+                           : cvg_view_next_on(view, r->app, r, c->devices, 0);
+}
+
+/* From now on only what one of the devices could run. */
+static void restrict_to(const struct cvg_view *view, struct cursors *c,
+                        uint64_t devices)
+{
+    c->devices = devices;
+    for (uint32_t a = 0; a < c->n; a++) {
+        const struct cvg_request *r = c->at[a];
+        if (r != NULL && (cvg_view_devices(view, r) & devices) == 0) {
+            c->at[a] = next_of(view, c, r);
+        }
+    }
+}
 
 static const struct cvg_request *take_first(const struct cvg_view *view,
                                             struct cursors *c)
@@ -308,7 +294,7 @@ static const struct cvg_request *take_first(const struct cvg_view *view,
         return NULL;
     }
     const struct cvg_request *r = c->at[best];
-    c->at[best] = cvg_view_next(view, r);
+    c->at[best] = next_of(view, c, r);
     return r;
 }
 
@@ -362,6 +348,7 @@ void cvg__compose(const struct cvg_policy *policy, void *order_state,
     s.view = view;
     s.choices = choices;
     s.room = 0;
+    s.devices = 0;
     (void)order_state;
     for (uint32_t u = 0; u < view->n_units; u++) {
         const struct cvg_unit *unit = &view->units[u];
@@ -371,15 +358,25 @@ void cvg__compose(const struct cvg_policy *policy, void *order_state,
         s.plans[u] =
             (struct plan){.room = room, .queued = unit->n_held, .batch = -1};
         s.room += room;
+        s.devices |= room > 0 ? cvg_device_bit(unit->device) : 0;
     }
     struct cursors cursors = {.n = view->n_apps};
     for (uint32_t a = 0; a < view->n_apps; a++) {
         cursors.at[a] = cvg_view_first(view, a);
     }
+    /* Requests for busy devices only are planned, too, but however many of
+     * them wait, they do not keep the others from being looked at. */
     uint32_t left = horizon(&s);
+    uint32_t left_of_others = left;
     const struct cvg_request *r;
-    while (left-- > 0 && (r = take_first(view, &cursors)) != NULL) {
+    while (left > 0 && (r = take_first(view, &cursors)) != NULL) {
+        if ((cvg_view_devices(view, r) & s.devices) != 0) {
+            left--;
+        } else if (--left_of_others == 0) {
+            restrict_to(view, &cursors, s.devices);
+        }
         schedule(&s, r);
     }
+    cvg__load_for_homeless(view, choices);
     apply_batching(&s, batching_state);
 }

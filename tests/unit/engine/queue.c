@@ -1,6 +1,7 @@
 /* The order in which requests wait, against a sorted array: thousands of
  * arrivals and cancellations at random. */
 #include "base/rng.h"
+#include "engine/state.h"
 #include "unit/engine/rig.h"
 #include <stdlib.h>
 
@@ -177,12 +178,117 @@ static void monotone_arrivals(void **state)
     }
 }
 
+/* --- search --------------------------------------------------------------- */
+
+/* One after the other. */
+static uint32_t search_plainly(const struct cvg_engine *e, uint32_t after,
+                               uint64_t devices, cvg_time due)
+{
+    uint32_t i = after == NONE ? e->queues[0].first : e->slots[after].next;
+    for (; i != NONE; i = e->slots[i].next) {
+        const struct slot *s = &e->slots[i];
+        bool can_run =
+            devices == 0 ? s->devices == 0 : (s->devices & devices) != 0;
+        if (can_run && !s->taken && cvg_request_due(&s->request) >= due) {
+            return i;
+        }
+    }
+    return NONE;
+}
+
+static void check_search(const struct rig *r, struct cvg_rng *rng)
+{
+    const struct cvg_engine *e = r->e;
+    uint64_t devices = below(rng, 8);
+    cvg_time due = CVG_S(1000) + (cvg_time)below(rng, 60) * CVG_S(1);
+    uint32_t at = NONE;
+    do {
+        uint32_t expected = search_plainly(e, at, devices, due);
+        assert_int_equal(cvg__queue_next(e, 0, at, devices, due), expected);
+        at = expected;
+    } while (at != NONE);
+}
+
+static void random_arrival(struct rig *r, struct cvg_rng *rng, cvg_time at,
+                           uint64_t id)
+{
+    struct cvg_arrival a = {.overrides = 1U << CVG_SLO_DEADLINE};
+    uint32_t variant = below(rng, 4);
+    a.variant = variant < 3 ? variant : CVG_ANY;
+    a.bounds.deadline = CVG_S(1000) + (cvg_time)below(rng, 50) * CVG_S(1) - at;
+    rig_arrive(r, at, id, &a);
+}
+
+static void set_up(struct rig *r, cvg_time at, uint32_t device, bool up)
+{
+    struct cvg_event event = {.type = CVG_EV_DEVICE, .at = at};
+    event.device.device = device;
+    event.device.up = up;
+    rig_step(r, &event);
+    for (uint32_t v = 0; up && v < 3; v++) {
+        struct cvg_event loaded = {.type = CVG_EV_LOADED, .at = at};
+        loaded.model_on.device = device;
+        loaded.model_on.variant = v;
+        rig_step(r, &loaded);
+    }
+}
+
+/* What a device could run is found behind what it cannot, while requests come
+ * and go and devices go down and up. */
+static void what_a_device_could_run_is_found(void **state)
+{
+    (void)state;
+    static const char *const variants[] = {"v0", "v1", "v2"};
+    static const char *const devices[] = {"d0", "d1", "d2"};
+    struct rig r;
+    struct cvg_rng rng;
+    cvg_rng_init(&rng, 8, 0, 0);
+    rig_init(&r);
+    for (int k = 0; k < 3; k++) {
+        world_device(&r.w, devices[k], CVG_FCFS, 1, 1);
+        world_variant(&r.w, variants[k], 0.9);
+    }
+    for (int k = 0; k < 3; k++) {
+        world_profile(&r.w, variants[k], devices[k], 1, 10, 5);
+    }
+    world_profile(&r.w, "v0", "d1", 1, 10, 5);
+    world_app(&r.w, "a0")->queue_limit = MAX_WAITING;
+    r.options.ended_kept = 16;
+    rig_start(&r, "edf");
+    cvg_time at = 0;
+    uint64_t id = 1;
+    bool up[3] = {true, true, true};
+    for (int i = 0; i < 6000; i++) {
+        at += CVG_US(1);
+        uint32_t what = below(&rng, 100);
+        if (what < 55) {
+            random_arrival(&r, &rng, at, id++);
+        } else if (what < 98) {
+            struct cvg_event cancelled = {.type = CVG_EV_CANCEL,
+                                          .at = at,
+                                          .request =
+                                              1 + below(&rng, (uint32_t)id)};
+            rig_step(&r, &cancelled);
+        } else {
+            uint32_t d = below(&rng, 3);
+            up[d] = !up[d];
+            set_up(&r, at, d, up[d]);
+        }
+        check_search(&r, &rng);
+    }
+    assert_true(cvg_engine_live(r.e) > 300);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_app),           cmocka_unit_test(many_ties),
-        cmocka_unit_test(over_three_apps),   cmocka_unit_test(with_priorities),
+        cmocka_unit_test(one_app),
+        cmocka_unit_test(many_ties),
+        cmocka_unit_test(over_three_apps),
+        cmocka_unit_test(with_priorities),
         cmocka_unit_test(monotone_arrivals),
+        cmocka_unit_test(what_a_device_could_run_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
