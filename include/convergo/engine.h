@@ -55,8 +55,8 @@ enum cvg_event_type {
 
 struct cvg_done {
     uint64_t batch;
-    /* CVG_OK; else the batch is lost: CVG_INVALID by its inputs, any other by
-     * the device. */
+    /* CVG_OK; else the batch is lost: CVG_INVALID by the inputs of one of its
+     * requests (each is tried once more by itself), any other by the device. */
     enum cvg_status status;
     cvg_span run_time;        /* measured, on the device, switch included */
     const double *confidence; /* per request of the batch, or NULL; borrowed */

@@ -64,7 +64,8 @@ enum cvg_outcome {
     X(DRAINING, "the server is draining")                                      \
     X(DEVICE_FAILED, "the device failed and no attempt is left")               \
     X(POLICY, "the policy gave its device time to others")                     \
-    X(GIVEN_UP, "another item of the same call was not answered")
+    X(GIVEN_UP, "another item of the same call was not answered")              \
+    X(INPUTS, "the model cannot work with its inputs")
 
 enum cvg_reason {
 #define CVG_REASON_ENUM(name, text) CVG_REASON_##name,

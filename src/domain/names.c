@@ -57,6 +57,7 @@ const char *cvg_reason_name(enum cvg_reason reason)
         [CVG_REASON_DEVICE_FAILED] = "device_failed",
         [CVG_REASON_POLICY] = "policy",
         [CVG_REASON_GIVEN_UP] = "given_up",
+        [CVG_REASON_INPUTS] = "inputs",
     };
     return names[reason];
 }

@@ -96,12 +96,14 @@ static struct batch *find_batch(struct cvg_engine *e, uint64_t id)
     return &e->batches[index];
 }
 
-static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
-                         double energy_j)
+static void end_requests(struct cvg_engine *e, struct batch *b,
+                         enum cvg_status status, double energy_j)
 {
     for (uint32_t k = 0; k < b->n; k++) {
         uint32_t slot = b->slots[k];
-        if (!answered) {
+        if (status == CVG_INVALID) {
+            cvg__requeue_alone(e, slot, b->n);
+        } else if (status != CVG_OK) {
             cvg__requeue(e, slot);
         } else if (e->slots[slot].cancelled) {
             cvg__end_cancelled(e, slot);
@@ -118,7 +120,9 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     if (b == NULL) {
         return; /* its device went down before: already accounted for */
     }
-    bool answered = begun && done->status == CVG_OK;
+    enum cvg_status status =
+        begun || done->status != CVG_OK ? done->status : CVG_DEVICE;
+    bool answered = begun && status == CVG_OK;
     uint32_t device = e->units[b->unit].device;
     struct cvg_device_stats *stats = &e->stats->devices[device];
     struct residency *r = cvg__residency(e, device, b->variant);
@@ -147,11 +151,11 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         }
     } else {
         stats->failures++;
-        if (done->status != CVG_INVALID) {
+        if (status != CVG_INVALID) {
             cvg__device_failed(e, device);
         }
     }
-    end_requests(e, b, answered, energy_j);
+    end_requests(e, b, status, energy_j);
     if (!e->enabled[b->variant]) {
         cvg__unload(e, device, b->variant);
     }

@@ -258,6 +258,8 @@ void cvg__infer_cancel(struct cvg__call *call, bool by_client)
 static unsigned status_of(enum cvg_reason reason)
 {
     switch (reason) {
+    case CVG_REASON_INPUTS:
+        return 400;
     case CVG_REASON_QUEUE_FULL:
         return 429;
     case CVG_REASON_DEVICE_FAILED:
