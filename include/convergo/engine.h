@@ -198,8 +198,9 @@ size_t cvg_engine_running(const struct cvg_engine *engine);
  * could: where some kinds are out of reach by themselves, these at their
  * nearest value and the others as asked; where each could be met but not all
  * together (reason INFEASIBLE), for each kind the value that would do if only
- * that one gave way (CVG_NEVER, -1, INFINITY: none would). False: all can be
- * met. Pure; may be called between steps. */
+ * that one gave way (CVG_NEVER, -1, INFINITY: none would). The deadline named
+ * is one that 95 of 100 would meet. False: all can be met. Pure; may be called
+ * between steps. */
 struct cvg_nearest {
     enum cvg_reason reason;
     cvg_span deadline;

@@ -271,6 +271,40 @@ static void attempts_are_limited(void **state)
     }
 }
 
+/* Lost batches go back to queues that are full, one app after the other. */
+static void lost_batches_of_all_apps_fit(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    world_device(&r.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&r.w, "v0", 0.9);
+    world_profile(&r.w, "v0", "d0", 1, 10, 0);
+    world_app(&r.w, "a0")->queue_limit = 1;
+    world_app(&r.w, "a1")->queue_limit = 1;
+    rig_start(&r, "edf");
+    struct cvg_arrival a = {.variant = CVG_ANY,
+                            .overrides = 1U << CVG_SLO_DEADLINE,
+                            .bounds = {.deadline = CVG_S(50)}};
+    rig_arrive(&r, 0, 1, &a);
+    rig_arrive(&r, 1, 2, &a);
+    rig_done(&r, CVG_MS(5), r.batch, CVG_DEVICE); /* 1 waits beside 2 */
+    assert_int_equal(cvg_engine_waiting(r.e, 0), 2);
+    a.app = 1;
+    a.bounds.deadline = CVG_S(9);
+    rig_arrive(&r, CVG_MS(6), 3, &a);
+    rig_tell(&r, CVG_MS(16), CVG_EV_TIMER); /* 3 begins: due first */
+    assert_int_equal(rig_count(&r, CVG_ACT_START), 1);
+    rig_arrive(&r, CVG_MS(17), 4, &a);
+    rig_done(&r, CVG_MS(18), r.batch, CVG_DEVICE);
+    assert_int_equal(cvg_engine_waiting(r.e, 1), 2);
+    rig_arrive(&r, CVG_MS(19), 5, &a);
+    assert_int_equal(rig_action(&r, CVG_ACT_DROP, 0)->drop.reason,
+                     CVG_REASON_QUEUE_FULL);
+    assert_int_equal(cvg_engine_live(r.e), 4);
+    rig_fini(&r);
+}
+
 /* One of three has inputs that its model cannot work with: each runs again by
  * itself, that one ends, and the device is not blamed. */
 static void bad_inputs_harm_nobody_else(void **state)
@@ -745,6 +779,7 @@ int main(void)
         cmocka_unit_test(retry_after_follows_the_backlog),
         cmocka_unit_test(no_use_to_retry_the_impossible),
         cmocka_unit_test(attempts_are_limited),
+        cmocka_unit_test(lost_batches_of_all_apps_fit),
         cmocka_unit_test(bad_inputs_harm_nobody_else),
         cmocka_unit_test(start_failed_is_an_attempt),
         cmocka_unit_test(draining_takes_no_more),
