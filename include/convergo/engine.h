@@ -86,7 +86,7 @@ struct cvg_event {
             struct cvg_slo slo; /* the declared kinds replace the app's */
         } app;                  /* APP */
         struct {
-            const void *answer; /* of the allocation part; borrowed */
+            const void *answer; /* a struct cvg_fluid; borrowed */
             size_t size;
         } solved; /* SOLVED */
     };
@@ -152,6 +152,9 @@ struct cvg_action {
             uint32_t device, variant;
         } model_on;     /* LOAD, UNLOAD: answered by an event */
         uint64_t batch; /* ABORT */
+        /* SOLVE: answered by SOLVED or SOLVE_FAILED, whenever the allocation
+         * part's solve() has done it; valid until then. */
+        const struct cvg_question *question;
     };
 };
 

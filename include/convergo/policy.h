@@ -9,6 +9,7 @@
 #define CONVERGO_POLICY_H
 
 #include <convergo/box.h>
+#include <convergo/fluid.h>
 #include <convergo/request.h>
 
 /* --- the view ------------------------------------------------------------- */
@@ -117,6 +118,9 @@ static inline cvg_time cvg_request_due(const struct cvg_request *request)
 cvg_span cvg_view_fastest(const struct cvg_view *view,
                           const struct cvg_request *request);
 
+/* The last plan of the allocation part; NULL: none (yet). */
+const struct cvg_fluid *cvg_view_plan(const struct cvg_view *view);
+
 /* What an app did lately, for policies that follow debts. */
 struct cvg_recent {
     uint32_t offered; /* in the current window */
@@ -223,12 +227,26 @@ struct cvg_batching_ops {
                      cvg_time *until);
 };
 
+/* What a plan is asked for: the box as it is now. Without pointers. */
+struct cvg_question {
+    double rates_rps[CVG_MAX_APPS]; /* of arrivals, lately */
+    struct cvg_slo slos[CVG_MAX_APPS];
+    double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
+    bool enabled[CVG_MAX_VARIANTS];
+};
+
 struct cvg_allocation_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box);
     /* Which variants should each device hold at the start? want[device *
      * n_variants + variant] in order of importance: 1 first, 0 not at all. */
     void (*residency)(void *state, const struct cvg_view *view, uint32_t *want);
+    /* Makes a plan. Called by the driver, off the loop, one at a time: it may
+     * take its time and allocate, but knows nothing beside its arguments, and
+     * equal questions have equal answers. NULL: no plans. */
+    enum cvg_status (*solve)(const struct cvg_box *box,
+                             const struct cvg_question *question,
+                             struct cvg_fluid *plan, struct cvg_error *err);
 };
 
 struct cvg_exits_ops {

@@ -59,6 +59,8 @@ static bool allocate(struct cvg_engine *e)
     e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
+    e->demand.counts =
+        zeroed(CVG_DEMAND_BUCKETS * box->n_apps, sizeof *e->demand.counts);
     e->heap = zeroed(e->n_slots, sizeof *e->heap);
     e->units = zeroed(e->n_units, sizeof *e->units);
     e->unit_states = zeroed(e->n_units, sizeof *e->unit_states);
@@ -76,8 +78,8 @@ static bool allocate(struct cvg_engine *e)
     e->ended = zeroed(e->max_ended, sizeof *e->ended);
     e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
     return e->apps != NULL && e->reach != NULL && e->enabled != NULL &&
-           e->slots != NULL && e->queues != NULL && e->heap != NULL &&
-           e->units != NULL && e->unit_states != NULL &&
+           e->slots != NULL && e->queues != NULL && e->demand.counts != NULL &&
+           e->heap != NULL && e->units != NULL && e->unit_states != NULL &&
            e->first_unit != NULL && e->batches != NULL &&
            e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
@@ -175,6 +177,8 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->policy_wake = CVG_NEVER;
     e->next_probe = CVG_NEVER;
     e->watch_at = CVG_NEVER;
+    e->demand.begun = CVG_NEVER;
+    e->demand.asked_at = CVG_NEVER;
     measure(e);
     if (e->n_batches >> BATCH_BITS != 0) {
         cvg_engine_destroy(e);
@@ -221,6 +225,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->slots);
     cvg_id_map_fini(&e->by_id);
     free(e->queues);
+    free(e->demand.counts);
     free(e->heap);
     free(e->units);
     free(e->unit_states);
@@ -251,6 +256,7 @@ struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type)
 static void change_app(struct cvg_engine *e, uint32_t app,
                        const struct cvg_slo *slo)
 {
+    e->demand.changed = true;
     cvg_slo_merge(&e->apps[app].slo, slo);
     cvg_ledger_set_slo(e->ledger, app, e->now, &e->apps[app].slo);
     cvg__refresh_reach(e);
@@ -296,9 +302,13 @@ static void apply(struct cvg_engine *e, const struct cvg_event *event)
     case CVG_EV_APP:
         change_app(e, event->app.app, &event->app.slo);
         break;
-    case CVG_EV_TIMER:
-    case CVG_EV_SOLVED: /* no part asks for a solution yet */
+    case CVG_EV_SOLVED:
+        cvg__demand_answered(e, event->solved.answer, event->solved.size);
+        break;
     case CVG_EV_SOLVE_FAILED:
+        cvg__demand_answered(e, NULL, 0);
+        break;
+    case CVG_EV_TIMER:
         break;
     case CVG_EVENTS:
         assert(!"an event");
@@ -366,6 +376,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     if (e->now >= e->next_probe) {
         cvg__probe(e);
     }
+    cvg__demand_advance(e);
     apply(e, event);
     cvg__watch(e);
     cvg__expire(e);
@@ -381,6 +392,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
         }
         choose(e);
     }
+    cvg__demand_ask(e);
     e->next_probe = cvg__next_probe(e);
     cvg__keep_watching(e);
     out->items = e->actions;

@@ -222,6 +222,7 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
 {
     cvg_ledger_offer(e->ledger, a->app, e->now);
+    cvg__demand_offer(e, a->app);
     uint32_t i = take_slot(e, a);
     struct slot *s = &e->slots[i];
     cvg_id_map_put(&e->by_id, a->id, s);

@@ -137,6 +137,19 @@ struct cvg_choices {
     cvg_time wake;
 };
 
+/* Arrivals of late, by app. */
+#define CVG_DEMAND_BUCKETS 20U
+struct demand {
+    uint32_t *counts;     /* [CVG_DEMAND_BUCKETS * n_apps], a ring of buckets */
+    uint32_t current;     /* the bucket that is being filled ... */
+    cvg_time bucket_from; /* ... since then */
+    cvg_time begun;       /* the first arrival; CVG_NEVER: none yet */
+    cvg_time asked_at;    /* the last plan; CVG_NEVER: none yet */
+    bool asked;           /* a plan is being made */
+    bool changed;         /* something that the last one was made for */
+    bool has_plan;
+};
+
 struct cvg_engine {
     const struct cvg_box *box;
     const struct cvg_profile *profile;
@@ -181,6 +194,10 @@ struct cvg_engine {
     uint32_t *want; /* the same: what is held at the start, 1 first, 0 not */
     cvg_time next_probe; /* of a device in quarantine */
     cvg_time watch_at;   /* look for batches that never end */
+
+    struct demand demand;
+    struct cvg_question question; /* of the plan that is being made */
+    struct cvg_fluid plan;        /* the last one */
 
     struct cvg_view view;
     struct cvg_choices choices;
@@ -283,6 +300,13 @@ void cvg__probe(struct cvg_engine *e);
 /* Gives up batches that are overdue beyond all reason. */
 void cvg__watch(struct cvg_engine *e);
 void cvg__keep_watching(struct cvg_engine *e); /* while something runs */
+
+/* demand.c: what arrives, and the plan for it. */
+void cvg__demand_offer(struct cvg_engine *e, uint32_t app);
+void cvg__demand_advance(struct cvg_engine *e);
+void cvg__demand_ask(struct cvg_engine *e);
+void cvg__demand_answered(struct cvg_engine *e, const void *answer,
+                          size_t size);
 
 /* view.c */
 void cvg__view_refresh(struct cvg_engine *e);

@@ -157,6 +157,7 @@ void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
 void cvg__count_free(struct cvg_engine *e)
 {
     e->settled = false;
+    e->demand.changed = true;
     e->n_free_units = 0;
     for (uint32_t i = 0; i < e->n_units; i++) {
         e->n_free_units += cvg_view_free(&e->view, &e->units[i]);

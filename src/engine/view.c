@@ -89,6 +89,12 @@ cvg_span cvg_view_fastest(const struct cvg_view *view,
     return cvg__reach(engine_of(view), request)->up;
 }
 
+const struct cvg_fluid *cvg_view_plan(const struct cvg_view *view)
+{
+    const struct cvg_engine *e = engine_of(view);
+    return e->demand.has_plan ? &e->plan : NULL;
+}
+
 struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app)
 {
     return cvg_ledger_recent(engine_of(view)->ledger, app, view->now);

@@ -1,0 +1,154 @@
+/* Demand as it is now, and when a plan for it is wanted.
+ *
+ * Arrivals are counted in buckets of 100 ms. An app's rate is the mean over the
+ * last two seconds; one whose last 200 ms are far from what the plan was made
+ * for has changed its rate, and only these count. A plan is asked for at a
+ * steady pace, and at once when a rate, a device, a variant or an SLO has
+ * changed; one at a time. */
+#include "engine/state.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BUCKET CVG_MS(100)
+#define RECENT 2U               /* buckets */
+#define PERIOD CVG_S(1)         /* between plans */
+#define AT_LEAST CVG_MS(50)     /* between plans when things change fast */
+#define FIRST_AFTER CVG_MS(200) /* of arrivals */
+
+/* How many standard deviations (of independent arrivals) are a change. */
+#define FAR 4.0
+
+static uint32_t *bucket(const struct cvg_engine *e, uint32_t back)
+{
+    const struct demand *d = &e->demand;
+    uint32_t b = (d->current + CVG_DEMAND_BUCKETS - back) % CVG_DEMAND_BUCKETS;
+    return &d->counts[(size_t)b * e->box->n_apps];
+}
+
+/* Full buckets of which there are counts. */
+static uint32_t full_buckets(const struct cvg_engine *e)
+{
+    int64_t n = e->demand.begun == CVG_NEVER
+                    ? 0
+                    : (e->demand.bucket_from - e->demand.begun) / BUCKET;
+    return n < CVG_DEMAND_BUCKETS - 1 ? (uint32_t)n : CVG_DEMAND_BUCKETS - 1;
+}
+
+static double counted(const struct cvg_engine *e, uint32_t app, uint32_t from,
+                      uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t k = from; k < from + n; k++) {
+        sum += bucket(e, k)[app];
+    }
+    return sum;
+}
+
+static bool has_changed(const struct cvg_engine *e, uint32_t app)
+{
+    if (full_buckets(e) < RECENT || !e->demand.has_plan) {
+        return false;
+    }
+    double seconds = (double)(RECENT * BUCKET) * 1e-9;
+    double expected = e->question.rates_rps[app] * seconds;
+    double seen = counted(e, app, 1, RECENT);
+    return fabs(seen - expected) > FAR * sqrt(fmax(expected, 1)) + 2;
+}
+
+static double rate_of(const struct cvg_engine *e, uint32_t app)
+{
+    uint32_t n = has_changed(e, app) ? RECENT : full_buckets(e);
+    double whole = counted(e, app, 1, n);
+    double part = (double)(e->now - e->demand.bucket_from);
+    double time = (double)n * BUCKET + part;
+    return time <= 0 ? 0 : (whole + bucket(e, 0)[app]) / (time * 1e-9);
+}
+
+void cvg__demand_advance(struct cvg_engine *e)
+{
+    struct demand *d = &e->demand;
+    if (d->begun == CVG_NEVER || e->now < d->bucket_from + BUCKET) {
+        return;
+    }
+    int64_t passed = (e->now - d->bucket_from) / BUCKET;
+    d->bucket_from += passed * BUCKET;
+    for (; passed > 0; passed--) {
+        d->current = (d->current + 1) % CVG_DEMAND_BUCKETS;
+        memset(bucket(e, 0), 0, e->box->n_apps * sizeof *d->counts);
+        if (passed > CVG_DEMAND_BUCKETS) {
+            passed = CVG_DEMAND_BUCKETS;
+        }
+    }
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        d->changed = d->changed || has_changed(e, a);
+    }
+}
+
+void cvg__demand_offer(struct cvg_engine *e, uint32_t app)
+{
+    struct demand *d = &e->demand;
+    if (d->begun == CVG_NEVER) {
+        d->begun = e->now;
+        d->bucket_from = e->now;
+    }
+    bucket(e, 0)[app]++;
+}
+
+static bool plan_is_due(const struct cvg_engine *e)
+{
+    const struct demand *d = &e->demand;
+    if (e->policy.allocation->solve == NULL || d->begun == CVG_NEVER ||
+        d->asked || e->now < d->begun + FIRST_AFTER) {
+        return false;
+    }
+    if (d->asked_at == CVG_NEVER) {
+        return true;
+    }
+    return e->now >= d->asked_at + (d->changed ? AT_LEAST : PERIOD);
+}
+
+static void fill_question(struct cvg_engine *e)
+{
+    struct cvg_question *q = &e->question;
+    double rates[CVG_MAX_APPS];
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        rates[a] = rate_of(e, a); /* what has changed is seen by the old ones */
+    }
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        q->rates_rps[a] = rates[a];
+        q->slos[a] = e->apps[a].slo;
+    }
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        q->slowdown[d] =
+            cvg_view_up(&e->view, d) ? cvg__slowdown(e, d) : INFINITY;
+    }
+    for (uint32_t v = 0; v < e->box->n_variants; v++) {
+        q->enabled[v] = e->enabled[v];
+    }
+}
+
+void cvg__demand_ask(struct cvg_engine *e)
+{
+    if (!plan_is_due(e)) {
+        return;
+    }
+    fill_question(e);
+    e->demand.asked = true;
+    e->demand.asked_at = e->now;
+    e->demand.changed = false;
+    cvg__act(e, CVG_ACT_SOLVE)->question = &e->question;
+}
+
+void cvg__demand_answered(struct cvg_engine *e, const void *answer, size_t size)
+{
+    if (!e->demand.asked) {
+        return;
+    }
+    e->demand.asked = false;
+    if (answer != NULL && size == sizeof e->plan) {
+        memcpy(&e->plan, answer, size);
+        e->demand.has_plan = true;
+        e->settled = false;
+    }
+}
