@@ -283,7 +283,7 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t batch);
 void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
                      bool begun);
 
-/* model.c: variants in devices, devices up and down. */
+/* model.c: variants in devices. */
 struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,
                                  uint32_t variant);
 bool cvg__has_room(const struct cvg_engine *e, uint32_t device,
@@ -291,7 +291,13 @@ bool cvg__has_room(const struct cvg_engine *e, uint32_t device,
 void cvg__initial_residency(struct cvg_engine *e);
 void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant);
 void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant);
+/* Loads what was asked for and is still not there. */
+void cvg__load_asked(struct cvg_engine *e, uint32_t device);
+/* The device went down, its memory is lost: what it held is asked for again. */
+void cvg__forget_models(struct cvg_engine *e, uint32_t device);
 void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event);
+
+/* health.c: devices that come and go, fail, and hang. */
 void cvg__device_event(struct cvg_engine *e, const struct cvg_event *event);
 void cvg__device_failed(struct cvg_engine *e, uint32_t device);
 void cvg__device_worked(struct cvg_engine *e, uint32_t device);
