@@ -130,15 +130,38 @@ static bool hangs(const struct cvg_engine *e, const struct batch *b)
     return e->now > b->predicted + patience;
 }
 
-/* Gives up the batches of a unit that hangs; what it may still answer is not
- * heard. */
-static void give_up_unit(struct cvg_engine *e, uint32_t unit)
+/* What the device may still answer is not heard. */
+static void give_up_batch(struct cvg_engine *e, uint64_t batch)
 {
-    while (e->units[unit].n_held > 0) {
-        uint64_t batch = e->units[unit].held[0].batch;
-        struct cvg_done lost = {.batch = batch, .status = CVG_DEVICE};
-        cvg__act(e, CVG_ACT_ABORT)->batch = batch;
-        cvg__batch_done(e, &lost, true);
+    struct cvg_done lost = {.batch = batch, .status = CVG_DEVICE};
+    cvg__act(e, CVG_ACT_ABORT)->batch = batch;
+    cvg__batch_done(e, &lost, true);
+}
+
+/* On a shared unit the others run on. */
+static void watch_shared(struct cvg_engine *e, uint32_t unit)
+{
+    const struct cvg_unit *view = &e->units[unit];
+    for (uint32_t i = 0; i < view->n_held;) {
+        if (hangs(e, &e->batches[e->unit_states[unit].batches[i]])) {
+            give_up_batch(e,
+                          view->held[i].batch); /* the next takes its place */
+        } else {
+            i++;
+        }
+    }
+}
+
+/* Behind a batch that hangs an fcfs unit stands still: all that it holds is
+ * given up. */
+static void watch_fcfs(struct cvg_engine *e, uint32_t unit)
+{
+    const struct cvg_unit *view = &e->units[unit];
+    if (view->n_held > 0 &&
+        hangs(e, &e->batches[e->unit_states[unit].batches[0]])) {
+        while (view->n_held > 0) {
+            give_up_batch(e, view->held[0].batch);
+        }
     }
 }
 
@@ -149,9 +172,11 @@ void cvg__watch(struct cvg_engine *e)
     }
     e->watch_at = CVG_NEVER;
     for (uint32_t u = 0; u < e->n_units; u++) {
-        if (e->units[u].n_held > 0 &&
-            hangs(e, &e->batches[e->unit_states[u].batches[0]])) {
-            give_up_unit(e, u);
+        uint32_t device = e->units[u].device;
+        if (e->box->devices[device].discipline == CVG_FCFS) {
+            watch_fcfs(e, u);
+        } else {
+            watch_shared(e, u);
         }
     }
 }

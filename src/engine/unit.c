@@ -58,7 +58,8 @@ void cvg__unit_touch(struct cvg_engine *e, uint32_t unit)
     }
 }
 
-/* Writes the policy's picture of the unit from its batches. */
+/* Writes the policy's picture of the unit from its batches. What should be done
+ * by now keeps its prediction: that tells how long it is overdue. */
 static void picture(struct cvg_engine *e, uint32_t unit)
 {
     struct cvg_unit *view = &e->units[unit];
@@ -77,7 +78,9 @@ static void picture(struct cvg_engine *e, uint32_t unit)
                 end += fmin(left(&e->batches[u->batches[k]]), left(b));
             }
         }
-        b->predicted = e->now + (cvg_span)end;
+        if (left(b) > 0) {
+            b->predicted = e->now + (cvg_span)end;
+        }
         view->held[i] = (struct cvg_held){
             .batch = b->id,
             .variant = b->variant,
