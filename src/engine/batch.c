@@ -127,7 +127,11 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     struct cvg_device_stats *stats = &e->stats->devices[device];
     struct residency *r = cvg__residency(e, device, b->variant);
     const struct cvg_order_ops *order = e->policy.order;
-    cvg__unit_end(e, (uint32_t)(b - e->batches), done->run_time, answered);
+    uint32_t index = (uint32_t)(b - e->batches);
+    if (!begun) {
+        cvg__unit_not_begun(e, index);
+    }
+    cvg__unit_end(e, index, done->run_time, answered);
     r->runs--;
     e->n_running--;
     double energy_j = 0;

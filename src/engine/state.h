@@ -62,6 +62,7 @@ struct batch {
     cvg_span work;     /* predicted time alone, switch and slowdown included */
     cvg_span profiled; /* the same without slowdown */
     cvg_span switch_time;
+    struct cvg_unit_cache cache_before; /* the unit's, for a start that fails */
     double done; /* ns of `work` that the model thinks is done */
     cvg_time started;
     cvg_time predicted;
@@ -272,6 +273,8 @@ cvg_span cvg__run_time(const struct cvg_engine *e, uint32_t variant,
                        uint32_t n, enum cvg_quantile quantile);
 double cvg__slowdown(const struct cvg_engine *e, uint32_t device);
 void cvg__unit_start(struct cvg_engine *e, uint32_t batch);
+/* Its start failed: the unit switched to nothing. Before cvg__unit_end(). */
+void cvg__unit_not_begun(struct cvg_engine *e, uint32_t batch);
 void cvg__unit_end(struct cvg_engine *e, uint32_t batch, cvg_span run_time,
                    bool learn);
 void cvg__count_free(struct cvg_engine *e);

@@ -96,27 +96,48 @@ static void picture(struct cvg_engine *e, uint32_t unit)
     view->free_at = e->now + (cvg_span)sum;
 }
 
-void cvg__unit_start(struct cvg_engine *e, uint32_t index)
+/* The batch is what the unit's cache holds next. */
+static void switch_to(struct cvg_engine *e, struct batch *b)
 {
-    struct batch *b = &e->batches[index];
-    struct cvg_unit *view = &e->units[b->unit];
+    const struct cvg_unit *view = &e->units[b->unit];
     struct unit_state *u = &e->unit_states[b->unit];
-    struct cvg_device_stats *stats = &e->stats->devices[view->device];
-    cvg__unit_touch(e, b->unit);
+    b->cache_before = u->cache;
     b->switch_time = cvg_unit_cache_use(&u->cache, b->variant);
     b->profiled = cvg_profile_time(e->profile, b->variant, b->first, b->last,
                                    view->device, b->n, CVG_MEAN) +
                   b->switch_time;
     b->work = (cvg_span)((double)b->profiled * cvg__slowdown(e, view->device));
+}
+
+void cvg__unit_start(struct cvg_engine *e, uint32_t index)
+{
+    struct batch *b = &e->batches[index];
+    struct cvg_unit *view = &e->units[b->unit];
+    struct unit_state *u = &e->unit_states[b->unit];
+    cvg__unit_touch(e, b->unit);
+    switch_to(e, b);
     b->done = 0;
     b->started = e->now;
-    stats->switches += b->switch_time > 0;
-    stats->switching += b->switch_time;
     bool was_free = cvg_view_free(&e->view, view);
     u->batches[view->n_held++] = index;
     e->n_free_units -= was_free && !cvg_view_free(&e->view, view);
     e->devices[view->device].n_running++;
     picture(e, b->unit);
+}
+
+void cvg__unit_not_begun(struct cvg_engine *e, uint32_t index)
+{
+    struct batch *b = &e->batches[index];
+    struct unit_state *u = &e->unit_states[b->unit];
+    uint32_t k = 0;
+    while (u->batches[k] != index) {
+        k++;
+    }
+    u->cache = b->cache_before;
+    b->switch_time = 0;
+    for (k++; k < e->units[b->unit].n_held; k++) {
+        switch_to(e, &e->batches[u->batches[k]]);
+    }
 }
 
 /* observed / profiled: fcfs devices report their own time; under sharing, what
@@ -138,7 +159,10 @@ void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
     struct batch *b = &e->batches[index];
     struct cvg_unit *view = &e->units[b->unit];
     struct unit_state *u = &e->unit_states[b->unit];
+    struct cvg_device_stats *stats = &e->stats->devices[view->device];
     cvg__unit_touch(e, b->unit);
+    stats->switches += b->switch_time > 0;
+    stats->switching += b->switch_time;
     if (learning) {
         learn(e, b, run_time);
     }

@@ -97,12 +97,89 @@ static void long_is_no_hang(void **state)
     rig_fini(&r);
 }
 
+/* --- starts that fail ------------------------------------------------------ */
+
+static void start_named(struct rig *r, cvg_time at, uint64_t id,
+                        uint32_t variant)
+{
+    struct cvg_arrival a = {.variant = variant};
+    rig_arrive(r, at, id, &a);
+    assert_int_equal(rig_count(r, CVG_ACT_START), 1);
+}
+
+static void fail_start(struct rig *r, cvg_time at, uint64_t batch)
+{
+    struct cvg_event event = {.type = CVG_EV_START_FAILED, .at = at};
+    event.done.batch = batch;
+    event.done.status = CVG_INVALID;
+    rig_step(r, &event);
+}
+
+/* v0 and v1 take 10 ms each; a change from one to the other 5 ms. */
+static void switching(struct rig *r)
+{
+    rig_init(r);
+    r->options.attempts = 1;
+    struct cvg_device *d = world_device(&r->w, "d0", CVG_FCFS, 1, 2);
+    d->has_switch = true;
+    d->switch_fixed = CVG_MS(5);
+    world_variant(&r->w, "v0", 0.9);
+    world_variant(&r->w, "v1", 0.9);
+    world_profile(&r->w, "v0", "d0", 1, 10, 0);
+    world_profile(&r->w, "v1", "d0", 1, 10, 0);
+    world_app(&r->w, "a0");
+    rig_start(r, "fifo");
+}
+
+/* A batch that never began has switched nothing. */
+static void failed_start_switches_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    switching(&r);
+    start_named(&r, 0, 1, 1); /* the unit holds v0 at the start */
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.predicted,
+                     CVG_MS(15));
+    fail_start(&r, CVG_MS(1), r.batch);
+    start_named(&r, CVG_MS(2), 2, 0);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.predicted,
+                     CVG_MS(12));
+    rig_done(&r, CVG_MS(12), r.batch, CVG_OK);
+    start_named(&r, CVG_MS(12), 3, 1); /* this one switches */
+    rig_done(&r, CVG_MS(27), r.batch, CVG_OK);
+    const struct cvg_device_stats *d = &cvg_engine_stats(r.e)->devices[0];
+    assert_int_equal(d->switches, 1);
+    assert_int_equal(d->switching, CVG_MS(5));
+    rig_fini(&r);
+}
+
+/* What stands behind it need not switch back. */
+static void failed_start_before_another(void **state)
+{
+    (void)state;
+    struct rig r;
+    switching(&r);
+    start_named(&r, 0, 1, 1);
+    uint64_t failing = r.batch;
+    start_named(&r, 0, 2, 0);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.predicted,
+                     CVG_MS(30));
+    fail_start(&r, 0, failing);
+    start_named(&r, 0, 3, 0);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.predicted,
+                     CVG_MS(20));
+    assert_int_equal(cvg_engine_stats(r.e)->devices[0].switches, 0);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hang_beside_others),
         cmocka_unit_test(hang_before_others),
         cmocka_unit_test(long_is_no_hang),
+        cmocka_unit_test(failed_start_switches_nothing),
+        cmocka_unit_test(failed_start_before_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
