@@ -186,6 +186,7 @@ static enum cvg_status read_workload(struct bench *b, struct cvg_error *err)
         return status;
     }
     struct cvg_workload *w = b->workload;
+    w->duration = cvg_workload_duration(w, b->load);
     if (b->duration > 0 && b->duration < w->duration) {
         w->duration = b->duration;
     }

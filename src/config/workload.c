@@ -168,6 +168,7 @@ static enum cvg_status read_trace(struct cvg_workload_reader *reader,
                                   char *text, size_t size)
 {
     struct cvg_workload *workload = reader->workload;
+    workload->trace = true;
     enum cvg_status status = cvg__read_trace(reader, reader->reader.source.path,
                                              text, size, CVG_ANY, NULL);
     for (size_t i = 0; status == CVG_OK && i < workload->n_streams; i++) {

@@ -92,8 +92,9 @@ static double run_clock(struct cvg_arrival_source *s, double until_ns)
 static void look_ahead(struct cvg_arrival_source *s)
 {
     struct cvg_arrival_source copy = *s;
-    /* No run is longer than this, and a stream without arrivals must end. */
-    const double horizon = 0x1p53;
+    /* More than two years, with instants still true to 8 ns: no run is longer,
+     * and a stream without arrivals must end. */
+    const double horizon = 0x1p56;
     s->due_ns = s->scale > 0 ? run_clock(&copy, horizon) : horizon;
     if (s->due_ns >= horizon) {
         s->due_ns = horizon;

@@ -1,6 +1,7 @@
-/* A workload's memory. */
+/* A workload as a whole. */
 #include "domain/workload.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 void cvg_workload_destroy(struct cvg_workload *workload)
@@ -15,4 +16,43 @@ void cvg_workload_destroy(struct cvg_workload *workload)
     free(workload->events);
     free(workload->path);
     free(workload);
+}
+
+cvg_span cvg_workload_duration(const struct cvg_workload *workload, double load)
+{
+    if (!workload->trace || load == 1) {
+        return workload->duration;
+    }
+    /* One more: the last arrival may be rounded up to the end. */
+    return (cvg_span)ceil((double)workload->duration / load) + 1;
+}
+
+static cvg_span larger(cvg_span largest, const struct cvg_slo *slo)
+{
+    return cvg_slo_has(slo, CVG_SLO_DEADLINE) && slo->deadline > largest
+               ? slo->deadline
+               : largest;
+}
+
+cvg_span cvg_workload_largest_deadline(const struct cvg_workload *workload,
+                                       const struct cvg_box *box,
+                                       cvg_span least)
+{
+    cvg_span largest = least;
+    for (size_t i = 0; i < box->n_apps; i++) {
+        largest = larger(largest, &box->apps[i].slo);
+    }
+    for (size_t i = 0; i < workload->n_events; i++) {
+        if (workload->events[i].type == CVG_WORKLOAD_SLO) {
+            largest = larger(largest, &workload->events[i].slo);
+        }
+    }
+    for (size_t i = 0; i < workload->n_streams; i++) {
+        const struct cvg_stream *s = &workload->streams[i];
+        for (size_t k = 0; k < s->n_rows; k++) {
+            cvg_span own = s->rows[k].deadline;
+            largest = own > largest ? own : largest;
+        }
+    }
+    return largest;
 }

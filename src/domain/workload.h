@@ -57,6 +57,7 @@ struct cvg_workload_event {
 struct cvg_workload {
     char *path;
     cvg_span duration, warmup;
+    bool trace; /* the file is a trace: its duration is that of its rows */
     struct cvg_stream *streams; /* at most one per app, in app order */
     size_t n_streams;
     struct cvg_workload_event *events; /* sorted by `at` */
@@ -64,6 +65,17 @@ struct cvg_workload {
 };
 
 void cvg_workload_destroy(struct cvg_workload *workload);
+
+/* How long arrivals go on at that load: a trace is played `load` times as
+ * fast, and so ends earlier or later. */
+cvg_span cvg_workload_duration(const struct cvg_workload *workload,
+                               double load);
+
+/* The largest deadline that any request of a run could have: the apps' own,
+ * those of SLO events, those of trace rows; `least` if they are all smaller. */
+cvg_span cvg_workload_largest_deadline(const struct cvg_workload *workload,
+                                       const struct cvg_box *box,
+                                       cvg_span least);
 
 /* Draws the arrivals of one stream, one after the other. A stream per (seed,
  * app), the same for every policy. `load` multiplies the rate (a trace is

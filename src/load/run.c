@@ -329,28 +329,8 @@ static enum cvg_status loop(struct cvg__run *run, struct cvg_error *err)
 
 static cvg_span largest_deadline(const struct cvg_load_options *o)
 {
-    cvg_span largest = NO_DEADLINE;
-    for (size_t i = 0; i < o->box->n_apps; i++) {
-        const struct cvg_slo *slo = &o->box->apps[i].slo;
-        if (cvg_slo_has(slo, CVG_SLO_DEADLINE) && slo->deadline > largest) {
-            largest = slo->deadline;
-        }
-    }
-    for (size_t i = 0; i < o->workload->n_streams; i++) {
-        const struct cvg_stream *s = &o->workload->streams[i];
-        for (size_t k = 0; k < s->n_rows; k++) {
-            largest =
-                s->rows[k].deadline > largest ? s->rows[k].deadline : largest;
-        }
-    }
-    for (size_t i = 0; i < o->workload->n_events; i++) {
-        const struct cvg_slo *slo = &o->workload->events[i].slo;
-        if (o->workload->events[i].type == CVG_WORKLOAD_SLO &&
-            cvg_slo_has(slo, CVG_SLO_DEADLINE) && slo->deadline > largest) {
-            largest = slo->deadline;
-        }
-    }
-    return largest + PATIENCE + CVG_S(1);
+    return cvg_workload_largest_deadline(o->workload, o->box, NO_DEADLINE) +
+           PATIENCE + CVG_S(1);
 }
 
 static enum cvg_status open_ledger(struct cvg__run *run, struct cvg_error *err)

@@ -406,6 +406,14 @@ class Judging(Fake):
             {"slo_deadline_us": 200000, "slo_min_accuracy": 0.9}])
         self.assertEqual(report["requests"]["on_time"], 2)
 
+    def test_a_trace_is_played_to_its_end_at_any_load(self):
+        trace = "arrival_ms,app\n0,a\n400,a\n800,a\n"
+        for load, seconds in (("0.5", 1.602), ("2", 0.4005)):
+            server = self.start([app("a")], lambda *_: (0, 200, served()))
+            report = self.bench(server, trace, "--load", load, name="t.csv")
+            self.assertEqual(report["requests"]["offered"], 3)
+            self.assertAlmostEqual(report["duration_s"], seconds, 5)
+
     def test_events_on_rates_and_slos(self):
         server = self.start([app("a", deadline_us=50000)],
                             lambda *_: (0, 200, served()))

@@ -33,6 +33,7 @@ static void test_streams(void **state)
     struct cvg_workload *w = good_workload(workload_text, box);
     assert_string_equal(w->path, WORKLOAD_PATH);
     assert_int_equal(w->duration, CVG_S(60));
+    assert_false(w->trace);
     assert_int_equal(w->warmup, CVG_S(5));
     /* In the order of the box's apps, not of the file. */
     assert_int_equal(w->n_streams, 2);
@@ -294,6 +295,7 @@ static void test_trace(void **state)
     assert_true(w->streams[1].rows[0].accuracy < 0);
     /* The last arrival lies inside the duration. */
     assert_int_equal(w->duration, CVG_MS(1001));
+    assert_true(w->trace);
     cvg_workload_destroy(w);
     cvg_box_destroy(box);
 }

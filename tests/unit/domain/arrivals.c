@@ -271,9 +271,27 @@ static void the_gap_of_the_moment_shrinks_too(void **state)
     assert_true(llabs(s.next - CVG_S(100) - left / 100) <= 2);
 }
 
+/* The longest workload that can be written. */
+static void a_year_has_arrivals_to_its_end(void **state)
+{
+    (void)state;
+    const cvg_span hour = CVG_S(3600), year = 8760 * hour;
+    struct cvg_stream stream = {.process = CVG_PERIODIC,
+                                .rate_rps = 1.0 / 3600};
+    struct cvg_arrival_source s;
+    cvg_arrivals_init(&s, &stream, 3, 1);
+    cvg_span phase = s.next;
+    for (int k = 0; k < 8760; k++) {
+        assert_true(llabs(s.next - phase - k * hour) <= CVG_US(100));
+        cvg_arrivals_advance(&s);
+    }
+    assert_true(s.next >= year && s.next <= year + hour);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_year_has_arrivals_to_its_end),
         cmocka_unit_test(poisson_has_its_rate_and_cv_1),
         cmocka_unit_test(gamma_has_its_rate_and_cv),
         cmocka_unit_test(periodic_is_exact_without_jitter),
