@@ -4,9 +4,9 @@
  *     bench_sim [--json FILE] [--box FILE] [--workload FILE] [--requests N]
  *
  * Run it from the project's root. */
+#include "sim/sim.h"
 #include "bench/result.h"
 #include "config/config.h"
-#include "sim/sim.h"
 #include <convergo/policy.h>
 #include <stdlib.h>
 #include <time.h>

@@ -220,8 +220,10 @@ void world_start(struct world *w, const char *policy)
         fail_msg("%s", err.text);
     }
     struct cvg_sim_options options = {.box = w->box,
+                                      .workload = w->workload,
                                       .policy = &w->policy,
-                                      .seed = 1,
+                                      .load = w->load,
+                                      .seed = w->seed > 0 ? w->seed : 1,
                                       .watch = note,
                                       .context = w};
     if (cvg_sim_create(&options, &w->sim, &err) != CVG_OK) {

@@ -32,6 +32,10 @@ struct world {
     struct cvg_box *box;
     struct cvg_policy policy;
     struct cvg_sim *sim;
+    /* For world_start(): borrowed, may be NULL; 0: 1 for both. */
+    const struct cvg_workload *workload;
+    double load;
+    uint64_t seed;
     char trace[1 << 16];
     size_t used;
     uint64_t ended[CVG_OUTCOMES]; /* how many ended so */
