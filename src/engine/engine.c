@@ -432,11 +432,17 @@ size_t cvg_engine_running(const struct cvg_engine *e)
 
 const struct cvg_stats *cvg_engine_stats(struct cvg_engine *e)
 {
-    for (uint32_t u = 0; u < e->n_units; u++) {
-        cvg__unit_touch(e, u); /* busy time up to now */
-    }
     for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        e->stats->devices[d].busy = e->devices[d].busy;
         e->stats->devices[d].slowdown = cvg__slowdown(e, d);
+    }
+    /* Up to now; the units themselves are left as they are: asking must not
+     * round what later steps decide from. */
+    for (uint32_t u = 0; u < e->n_units; u++) {
+        if (e->units[u].n_held > 0) {
+            e->stats->devices[e->units[u].device].busy +=
+                e->now - e->unit_states[u].touched;
+        }
     }
     return e->stats;
 }

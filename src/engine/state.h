@@ -88,6 +88,7 @@ struct device_state {
     uint64_t memory_used;
     uint32_t n_resident;
     uint32_t n_running; /* batches on all its units */
+    cvg_span busy;      /* of its units that hold something, when touched */
 };
 
 /* A variant on a device. */

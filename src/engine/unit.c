@@ -48,7 +48,7 @@ void cvg__unit_touch(struct cvg_engine *e, uint32_t unit)
     if (n == 0 || elapsed <= 0) {
         return;
     }
-    e->stats->devices[e->units[unit].device].busy += (cvg_span)elapsed;
+    e->devices[e->units[unit].device].busy += (cvg_span)elapsed;
     if (device_of(e, unit)->discipline == CVG_FCFS) {
         e->batches[u->batches[0]].done += elapsed;
         return;
