@@ -339,16 +339,14 @@ static enum cvg_status read_opened(struct cvg_box_reader *reader,
                : cvg__source_nomem(&reader->reader.source);
 }
 
-enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
-                                    size_t n_files, unsigned flags,
-                                    struct cvg_config_notes *notes,
-                                    struct cvg_box **out, struct cvg_error *err)
+static enum cvg_status read_box(const struct cvg_files *files, unsigned flags,
+                                struct cvg_config_notes *notes,
+                                struct cvg_box **out, struct cvg_error *err)
 {
-    const char *path = files[0].path;
-    struct cvg_files held = {files, n_files};
+    const char *path = files->items[0].path;
     struct cvg_box_reader reader = {
         .reader = {.source = {path, err}},
-        .files = &held,
+        .files = files,
         .flags = flags,
         .notes = notes,
     };
@@ -357,7 +355,7 @@ enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
     size_t size;
     *out = NULL;
     enum cvg_status status =
-        cvg__read_file(&held, path, CVG_YAML_LIMIT, &text, &size, err);
+        cvg__read_file(files, path, CVG_YAML_LIMIT, &text, &size, err);
     if (status != CVG_OK) {
         return status;
     }
@@ -376,6 +374,32 @@ enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
     }
     *out = reader.box;
     return CVG_OK;
+}
+
+enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
+                                    size_t n_files, unsigned flags,
+                                    struct cvg_config_notes *notes,
+                                    struct cvg_box **out, struct cvg_error *err)
+{
+    struct cvg_files held = {.items = files, .n = n_files};
+    return read_box(&held, flags, notes, out, err);
+}
+
+enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
+                                          struct cvg_box **out,
+                                          struct cvg_config_texts *texts,
+                                          struct cvg_error *err)
+{
+    struct cvg_config_texts kept = {0};
+    struct cvg_config_file file = {.path = path};
+    struct cvg_files files = {.items = &file, .n = 1, .keep = &kept};
+    enum cvg_status status = read_box(&files, flags, NULL, out, err);
+    if (status == CVG_OK) {
+        *texts = kept;
+    } else {
+        cvg_config_texts_free(&kept);
+    }
+    return status;
 }
 
 enum cvg_status cvg_config_load_box(const char *path, unsigned flags,

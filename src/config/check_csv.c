@@ -101,7 +101,7 @@ enum cvg_status cvg_config_check_csv(const char *path, enum cvg_file_kind kind,
                                      struct cvg_error *err)
 {
     struct cvg_config_file file = {.path = path};
-    struct cvg_files files = {&file, 1};
+    struct cvg_files files = {.items = &file, .n = 1};
     struct cvg_source source = {path, err};
     struct check check = {.n = 0};
     char *text;

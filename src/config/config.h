@@ -34,6 +34,19 @@ struct cvg_config_file {
     size_t size;
 };
 
+/* The files that a box was read from, word for word: with them it can be read
+ * again without a disk. Owned: cvg_config_texts_free(). */
+struct cvg_config_texts {
+    struct cvg_config_file *items; /* items[0] is box.yaml; strings owned */
+    size_t n;
+};
+void cvg_config_texts_free(struct cvg_config_texts *texts);
+/* As cvg_config_load_box(); `texts` is filled in on CVG_OK only. */
+enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
+                                          struct cvg_box **out,
+                                          struct cvg_config_texts *texts,
+                                          struct cvg_error *err);
+
 /* A place in a file, counted from 1; line 0: nowhere. */
 struct cvg_place {
     uint32_t line, column;

@@ -100,6 +100,51 @@ static enum cvg_status read_disk(const char *path, size_t limit, char **text,
     return status;
 }
 
+void cvg_config_texts_free(struct cvg_config_texts *texts)
+{
+    for (size_t i = 0; i < texts->n; i++) {
+        free((char *)texts->items[i].path);
+        free((char *)texts->items[i].text);
+    }
+    free(texts->items);
+    *texts = (struct cvg_config_texts){0};
+}
+
+static enum cvg_status keep_text(struct cvg_config_texts *texts,
+                                 const char *path, const char *text,
+                                 size_t size, struct cvg_error *err)
+{
+    struct cvg_config_file *items =
+        realloc(texts->items, (texts->n + 1) * sizeof *items);
+    if (items != NULL) {
+        texts->items = items;
+        struct cvg_config_file *file = &items[texts->n];
+        *file = (struct cvg_config_file){strdup(path), malloc(size + 1), size};
+        texts->n++;
+        if (file->path != NULL && file->text != NULL) {
+            memcpy((char *)file->text, text, size + 1);
+            return CVG_OK;
+        }
+    }
+    return cvg_fail(err, CVG_NOMEM, "%.300s: out of memory", path);
+}
+
+static enum cvg_status read_and_keep(const struct cvg_files *files,
+                                     const char *path, size_t limit,
+                                     char **text, size_t *size,
+                                     struct cvg_error *err)
+{
+    enum cvg_status status = read_disk(path, limit, text, size, err);
+    if (status == CVG_OK && files->keep != NULL) {
+        status = keep_text(files->keep, path, *text, *size, err);
+        if (status != CVG_OK) {
+            free(*text);
+            *text = NULL;
+        }
+    }
+    return status;
+}
+
 enum cvg_status cvg__read_file(const struct cvg_files *files, const char *path,
                                size_t limit, char **text, size_t *size,
                                struct cvg_error *err)
@@ -111,7 +156,7 @@ enum cvg_status cvg__read_file(const struct cvg_files *files, const char *path,
         }
     }
     if (files->n == 1) {
-        return read_disk(path, limit, text, size, err);
+        return read_and_keep(files, path, limit, text, size, err);
     }
     return cvg_fail(err, CVG_NOTFOUND, "%.300s: cannot open: not given", path);
 }

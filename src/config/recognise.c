@@ -89,7 +89,7 @@ static enum cvg_status kind_of_yaml(const char *path, enum cvg_file_kind *out,
                                     struct cvg_error *err)
 {
     struct cvg_config_file file = {.path = path};
-    struct cvg_files files = {&file, 1};
+    struct cvg_files files = {.items = &file, .n = 1};
     struct cvg_source source = {path, err};
     struct cvg_yaml yaml;
     struct cvg_value root;

@@ -31,6 +31,7 @@ void cvg__source_warn(const struct cvg_source *source,
 struct cvg_files {
     const struct cvg_config_file *items;
     size_t n;
+    struct cvg_config_texts *keep; /* gets a copy of each; may be NULL */
 };
 
 /* The content of `path`, ended by a NUL that `size` does not count; owned by

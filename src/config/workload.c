@@ -215,7 +215,7 @@ enum cvg_status cvg_config_read_workload(const struct cvg_config_file *files,
                                          struct cvg_workload **out,
                                          struct cvg_error *err)
 {
-    struct cvg_files held = {files, n_files};
+    struct cvg_files held = {.items = files, .n = n_files};
     struct cvg_workload_reader reader = {
         .reader = {.source = {files[0].path, err}},
         .files = &held,

@@ -63,6 +63,28 @@ static void test_box(void **state)
     }
 }
 
+static void test_texts(void **state)
+{
+    (void)state;
+    enum cvg_status status = CVG_NOMEM;
+    for (long n = 0; status != CVG_OK; n++) {
+        struct cvg_box *box = NULL;
+        struct cvg_config_texts texts = {NULL, 0};
+        left = n;
+        status = cvg_config_load_box_texts("examples/this-machine/box.yaml", 0,
+                                           &box, &texts, NULL);
+        left = -1;
+        if (status != CVG_OK) {
+            assert_int_equal(status, CVG_NOMEM);
+            assert_null(box);
+            assert_null(texts.items);
+        }
+        cvg_config_texts_free(&texts);
+        cvg_box_destroy(box);
+        assert_true(n < 10000);
+    }
+}
+
 static void fail_reading_workload(const char *path, const char *text)
 {
     struct cvg_box *box = good_box();
@@ -119,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_box),
+        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_workload),
         cmocka_unit_test(test_name_set),
     };
