@@ -25,6 +25,10 @@ struct cvg_engine_options {
     uint32_t ended_kept;       /* ended requests kept for explain; 0: 65,536 */
     uint32_t drops_per_step;   /* 0: 256 */
     uint32_t attempts;         /* starts of one request at most; 0: 3 */
+    /* May be NULL: shown the view in every step, when what happened has been
+     * taken in and the policy is about to be asked; to explain its choice. */
+    void (*look)(void *context, const struct cvg_view *view);
+    void *look_context;
 };
 
 /* --- events --------------------------------------------------------------- */
@@ -60,6 +64,7 @@ struct cvg_done {
     enum cvg_status status;
     cvg_span run_time;        /* measured, on the device, switch included */
     const double *confidence; /* per request of the batch, or NULL; borrowed */
+    uint32_t n_confidence;    /* how many; 0 with NULL */
 };
 
 struct cvg_event {
@@ -192,10 +197,16 @@ bool cvg_engine_resident(const struct cvg_engine *engine, uint32_t device,
 uint32_t cvg_engine_initial(const struct cvg_engine *engine, uint32_t device,
                             uint32_t k);
 
+/* As given; what decides, together with the events. Borrowed. */
+const struct cvg_engine_options *cvg_engine_options(
+    const struct cvg_engine *engine);
+
 /* Requests that have arrived and not ended; batches inside devices. */
 size_t cvg_engine_live(const struct cvg_engine *engine);
 size_t cvg_engine_waiting(const struct cvg_engine *engine, uint32_t app);
 size_t cvg_engine_running(const struct cvg_engine *engine);
+/* Has this request arrived and not ended? */
+bool cvg_engine_is_live(const struct cvg_engine *engine, uint64_t request);
 
 /* Could the request not be met even on an empty box? Then `nearest` holds what
  * could: where some kinds are out of reach by themselves, these at their

@@ -165,9 +165,11 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     if (e == NULL) {
         return cvg_fail(err, CVG_NOMEM, "out of memory for the engine");
     }
+    e->options = *o;
     e->box = o->box;
     e->profile = o->box->profile;
     e->policy = *o->policy;
+    e->options.policy = &e->policy;
     e->now = o->start;
     e->max_ended = o->ended_kept > 0 ? o->ended_kept : DEFAULT_ENDED_KEPT;
     e->drops_per_step =
@@ -381,6 +383,9 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     cvg__watch(e);
     cvg__expire(e);
     cvg_ledger_advance(e->ledger, e->now);
+    if (e->options.look != NULL) {
+        e->options.look(e->options.look_context, &e->view);
+    }
     bool settled = e->settled && event->type == CVG_EV_ARRIVAL &&
                    !e->residency_changed && e->now < e->policy_wake;
     if (e->n_waiting == 0 || e->n_free_units == 0) {
@@ -415,6 +420,11 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
 
 /* --- what can be asked ---------------------------------------------------- */
 
+const struct cvg_engine_options *cvg_engine_options(const struct cvg_engine *e)
+{
+    return &e->options;
+}
+
 size_t cvg_engine_live(const struct cvg_engine *e)
 {
     return e->n_live;
@@ -428,6 +438,11 @@ size_t cvg_engine_waiting(const struct cvg_engine *e, uint32_t app)
 size_t cvg_engine_running(const struct cvg_engine *e)
 {
     return e->n_running;
+}
+
+bool cvg_engine_is_live(const struct cvg_engine *e, uint64_t request)
+{
+    return cvg_id_map_get(&e->by_id, request) != NULL;
 }
 
 const struct cvg_stats *cvg_engine_stats(struct cvg_engine *e)

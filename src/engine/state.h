@@ -153,6 +153,7 @@ struct demand {
 };
 
 struct cvg_engine {
+    struct cvg_engine_options options;
     const struct cvg_box *box;
     const struct cvg_profile *profile;
     struct cvg_policy policy;

@@ -2,7 +2,7 @@
  * steps it decides the same, to the nanosecond. A server is asked whenever
  * somebody looks at its metrics, which no record knows of. */
 #include "base/rng.h"
-#include "support/world.h"
+#include "rig.h"
 #include <stdlib.h>
 
 #define REQUESTS 400
@@ -89,9 +89,55 @@ static void questions_change_nothing(void **state)
     }
 }
 
+struct seen {
+    uint32_t looks, waiting;
+    bool free;
+};
+
+static void look(void *context, const struct cvg_view *view)
+{
+    struct seen *seen = context;
+    seen->looks++;
+    seen->waiting = cvg_view_waiting(view, 0);
+    seen->free = cvg_view_free(view, &view->units[0]);
+}
+
+/* The view is shown as the policy is about to see it: what has just arrived
+ * waits, the unit that it will get is free. */
+static void a_choice_can_be_looked_at(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct seen seen = {0};
+    rig_init(&r);
+    world_device(&r.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&r.w, "v0", 0.9);
+    world_profile(&r.w, "v0", "d0", 1, 10, 0);
+    world_app(&r.w, "a0");
+    r.options.look = look;
+    r.options.look_context = &seen;
+    rig_start(&r, "edf");
+    assert_int_equal(seen.looks, 0);
+    rig_arrive(&r, CVG_MS(1), 7, NULL);
+    assert_int_equal(rig_count(&r, CVG_ACT_START), 1);
+    assert_int_equal(seen.looks, 1);
+    assert_int_equal(seen.waiting, 1);
+    assert_true(seen.free);
+    assert_true(cvg_engine_is_live(r.e, 7));
+    rig_done(&r, CVG_MS(11), r.batch, CVG_OK);
+    assert_int_equal(seen.looks, 2);
+    assert_int_equal(seen.waiting, 0);
+    assert_false(cvg_engine_is_live(r.e, 7));
+    assert_ptr_equal(cvg_engine_options(r.e)->box, r.w.box);
+    assert_ptr_equal(cvg_engine_options(r.e)->policy->order, r.w.policy.order);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(questions_change_nothing)};
+        cmocka_unit_test(questions_change_nothing),
+        cmocka_unit_test(a_choice_can_be_looked_at),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
