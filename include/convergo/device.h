@@ -65,6 +65,9 @@ struct cvg_batch_item {
     const struct cvg_tensor *inputs; /* in the model's order; borrowed */
     struct cvg_tensor *outputs; /* n_outputs of them, data is malloc'ed by the
                                  * backend; the caller frees it */
+    /* Set by the device. CVG_OK; CVG_INVALID: the model cannot run this item;
+     * CVG_UNSUPPORTED: what it returns for it is no answer to an item. */
+    enum cvg_status status;
 };
 struct cvg_batch {
     uint64_t id;
@@ -86,6 +89,9 @@ struct cvg_completion {
     enum cvg_completion_type type;
     uint32_t device, variant;
     struct cvg_batch *batch; /* BATCH */
+    /* CVG_INVALID of a BATCH: some of its items could not be run, by what they
+     * are and by no fault of the device: those whose `status` says so; the
+     * others have their outputs. Any other failure: no item has. */
     enum cvg_status status;
     bool up;           /* DEVICE */
     cvg_span run_time; /* measured; BATCH (switch included), LOAD */

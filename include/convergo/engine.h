@@ -59,12 +59,16 @@ enum cvg_event_type {
 
 struct cvg_done {
     uint64_t batch;
-    /* CVG_OK; else the batch is lost: CVG_INVALID by the inputs of one of its
-     * requests (each is tried once more by itself), any other by the device. */
+    /* CVG_OK; else the batch is lost: CVG_INVALID by no fault of the device,
+     * any other by the device. */
     enum cvg_status status;
     cvg_span run_time;        /* measured, on the device, switch included */
     const double *confidence; /* per request of the batch, or NULL; borrowed */
     uint32_t n_confidence;    /* how many; 0 with NULL */
+    /* Of a batch that is CVG_OK: the model cannot run these of its requests,
+     * by what they are; they fail. Or NULL: it could run all. Borrowed. */
+    const bool *refused;
+    uint32_t n_refused; /* how many there are in the array; 0 with NULL */
 };
 
 struct cvg_event {

@@ -146,7 +146,7 @@ int cvg_choose_start(struct cvg_choices *choices, uint32_t unit,
                      uint32_t variant, uint32_t first, uint32_t last);
 /* Adds a waiting request to a batch begun in this call; it leaves the queue
  * when the step applies the choices, and cvg_view_first/next pass over it from
- * now on. False: the batch is full, or one of the two must run by itself. */
+ * now on. False: the batch is full. */
 bool cvg_choose_request(struct cvg_choices *choices, int batch,
                         const struct cvg_request *request);
 /* Keeps only the first n requests of the batch (0: the batch is not begun);

@@ -65,7 +65,7 @@ enum cvg_outcome {
     X(DEVICE_FAILED, "the device failed and no attempt is left")               \
     X(POLICY, "the policy gave its device time to others")                     \
     X(GIVEN_UP, "another item of the same call was not answered")              \
-    X(INPUTS, "the model cannot work with its inputs")
+    X(INPUTS, "the model cannot run its inputs")
 
 enum cvg_reason {
 #define CVG_REASON_ENUM(name, text) CVG_REASON_##name,

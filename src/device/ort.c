@@ -20,7 +20,13 @@ enum cvg_status cvg_ort_check(const struct cvg_ort *ort, OrtStatus *status,
     if (status == NULL) {
         return CVG_OK;
     }
-    cvg_fail(err, otherwise, "%s: %s", what, ort->api->GetErrorMessage(status));
+    const char *text = ort->api->GetErrorMessage(status);
+    size_t length = strlen(text);
+    while (length > 0 &&
+           (text[length - 1] == '\n' || text[length - 1] == ' ')) {
+        length--;
+    }
+    cvg_fail(err, otherwise, "%s: %.*s", what, (int)length, text);
     ort->api->ReleaseStatus(status);
     return otherwise;
 }
@@ -161,6 +167,11 @@ static bool same_provider(const char *a, const char *b)
     return length == short_length(b) && strncasecmp(a, b, length) == 0;
 }
 
+bool cvg_ort_is_cpu(const char *provider)
+{
+    return provider == NULL || same_provider(provider, "CPU");
+}
+
 static void list_providers(char *const *names, int n, char *out, size_t size)
 {
     size_t used = 0;
@@ -177,7 +188,7 @@ enum cvg_status cvg_ort_check_provider(const struct cvg_ort *ort,
                                        const char *provider, size_t n_options,
                                        struct cvg_error *err)
 {
-    if (same_provider(provider, "CPU")) {
+    if (cvg_ort_is_cpu(provider)) {
         return n_options == 0
                    ? CVG_OK
                    : cvg_fail(err, CVG_CONFIG, "provider CPU takes no options");
@@ -251,7 +262,7 @@ enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
                                      const struct cvg_option *options,
                                      size_t n_options, struct cvg_error *err)
 {
-    if (same_provider(provider, "CPU")) {
+    if (cvg_ort_is_cpu(provider)) {
         return CVG_OK;
     }
     const char **texts = calloc(2 * n_options + 1, sizeof *texts);

@@ -45,6 +45,9 @@ enum cvg_status cvg_ort_check_provider(const struct cvg_ort *ort,
                                        const char *provider, size_t n_options,
                                        struct cvg_error *err);
 
+/* NULL, the default, or the runtime's own provider, which is always there. */
+bool cvg_ort_is_cpu(const char *provider);
+
 /* Adds the provider to a session's options; "CPU" is always there. */
 enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
                                      OrtSessionOptions *session,

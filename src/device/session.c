@@ -18,6 +18,8 @@ struct cvg_session {
     struct cvg_model_info info;
     const char **names; /* inputs, then outputs; point into info */
     uint32_t rows;      /* batch that the model is fixed at; 0: variable */
+    bool accelerator;   /* its provider is not this CPU */
+    struct cvg_tensor *probe; /* zeros on which it has run; NULL: none did */
     struct cvg_session_cost cost;
 };
 
@@ -290,42 +292,56 @@ static struct cvg_runner runner(const struct cvg_session *s)
         .input_names = s->names,
         .output_names = s->names + s->info.n_inputs,
         .rows = s->rows,
+        .accelerator = s->accelerator,
+        .probe = s->probe,
     };
 }
 
+static void free_tensors(struct cvg_tensor *tensors, size_t n)
+{
+    for (size_t k = 0; tensors != NULL && k < n; k++) {
+        free(tensors[k].data);
+    }
+    free(tensors);
+}
+
+/* Zeros of one item, variable dimensions being 1. False: no memory. */
+static bool make_zeros(const struct cvg_tensor_info *info, struct cvg_tensor *t)
+{
+    t->type = info->type;
+    t->n_dims = info->n_dims - 1;
+    t->bytes = cvg_type_size(info->type);
+    for (uint32_t d = 0; d < t->n_dims; d++) {
+        t->dims[d] = info->dims[d + 1] < 0 ? 1 : info->dims[d + 1];
+        if (__builtin_mul_overflow(t->bytes, (size_t)t->dims[d], &t->bytes)) {
+            return false;
+        }
+    }
+    t->data = calloc(1, t->bytes + 1);
+    return t->data != NULL;
+}
+
 /* A run of zeros, so that the first request does not pay for what the runtime
- * puts off until then. Models with variable dimensions go without, and one that
- * cannot digest zeros is not to blame. */
-static void warm_up(const struct cvg_session *s)
+ * puts off until then. They are kept, to see whether the device works when it
+ * cannot run something else. A model that cannot digest them is not to blame.
+ */
+static void warm_up(struct cvg_session *s)
 {
     struct cvg_tensor *inputs = calloc(s->info.n_inputs, sizeof *inputs);
     struct cvg_tensor *outputs = calloc(s->info.n_outputs, sizeof *outputs);
-    bool fixed = inputs != NULL && outputs != NULL;
-    for (size_t k = 0; k < s->info.n_inputs && fixed; k++) {
-        const struct cvg_tensor_info *info = &s->info.inputs[k];
-        struct cvg_tensor *t = &inputs[k];
-        t->type = info->type;
-        t->n_dims = info->n_dims - 1;
-        t->bytes = cvg_type_size(info->type);
-        for (uint32_t d = 0; d < t->n_dims; d++) {
-            t->dims[d] = info->dims[d + 1];
-            fixed = fixed && t->dims[d] >= 0 &&
-                    !__builtin_mul_overflow(t->bytes, (size_t)t->dims[d],
-                                            &t->bytes);
-        }
-        t->data = fixed ? calloc(1, t->bytes + 1) : NULL;
-        fixed = t->data != NULL;
+    bool made = inputs != NULL && outputs != NULL;
+    for (size_t k = 0; k < s->info.n_inputs && made; k++) {
+        made = make_zeros(&s->info.inputs[k], &inputs[k]);
     }
-    if (fixed) {
+    if (made) {
         struct cvg_batch_item item = {.inputs = inputs, .outputs = outputs};
         if (cvg_session_run(s, &item, 1, NULL) == CVG_OK) {
             cvg_tensors_drop_outputs(&s->info, &item, 1);
+            s->probe = inputs;
+            inputs = NULL;
         }
     }
-    for (size_t k = 0; inputs != NULL && k < s->info.n_inputs; k++) {
-        free(inputs[k].data);
-    }
-    free(inputs);
+    free_tensors(inputs, s->info.n_inputs);
     free(outputs);
 }
 
@@ -373,6 +389,7 @@ enum cvg_status cvg_session_open(const struct cvg_session_options *options,
         return cvg_fail(err, CVG_NOMEM, "out of memory for a session");
     }
     s->ort = ort;
+    s->accelerator = !cvg_ort_is_cpu(options->provider);
     pthread_mutex_lock(&loading);
     cvg_time begun = cvg_now();
     size_t before = heap_in_use();
@@ -408,6 +425,7 @@ void cvg_session_close(struct cvg_session *s)
     if (s->session != NULL) {
         s->ort->api->ReleaseSession(s->session);
     }
+    free_tensors(s->probe, s->info.n_inputs);
     cvg_model_info_free(&s->info);
     free(s->names);
     free(s);

@@ -30,7 +30,9 @@ void cvg_session_close(struct cvg_session *session); /* NULL is allowed */
 
 /* Runs items[0..n) and fills their outputs; on failure all outputs are left
  * empty. Tensors that the model does not take are refused by name, expected
- * and got: CVG_INVALID. Any number of threads at once. */
+ * and got: CVG_INVALID. If the model itself cannot run some of the items that
+ * is CVG_INVALID too: these have it as their `status`, the others have their
+ * outputs. Any number of threads at once. */
 enum cvg_status cvg_session_run(const struct cvg_session *session,
                                 struct cvg_batch_item *items, uint32_t n,
                                 struct cvg_error *err);

@@ -257,7 +257,8 @@ static enum cvg_status split_output(struct run *run, size_t k,
     if (shape.n_dims < 1 || shape.n_dims > CVG_MAX_DIMS ||
         shape.dims[0] != (int64_t)run->rows ||
         shape.type != cvg_ort_type_to(info->type)) {
-        return cvg_fail(err, CVG_DEVICE,
+        /* The device has done what the model says. */
+        return cvg_fail(err, CVG_UNSUPPORTED,
                         "output '%s': expected %s with %u rows, the model "
                         "returned %zu dims, the first of %lld",
                         info->name, cvg_type_name(info->type), run->rows,
@@ -294,14 +295,18 @@ static void end_run(struct run *run)
     free(run->buffers);
 }
 
-/* Runs n items as one call of the model with `rows` rows. */
-static enum cvg_status run_rows(const struct cvg_runner *runner,
+/* Runs n items as one call of the model with `rows` rows. *code: the runtime's,
+ * when it was the model that failed. */
+static enum cvg_status run_once(const struct cvg_runner *runner,
                                 struct cvg_batch_item *items, uint32_t n,
-                                uint32_t rows, struct cvg_error *err)
+                                uint32_t rows, OrtErrorCode *code,
+                                struct cvg_error *err)
 {
     const struct cvg_model_info *info = runner->info;
+    const OrtApi *api = runner->ort->api;
     struct run run = {.runner = runner, .items = items, .n = n, .rows = rows};
     enum cvg_status status = CVG_OK;
+    *code = ORT_OK;
     run.values = calloc(info->n_inputs + info->n_outputs, sizeof *run.values);
     run.buffers = calloc(info->n_inputs, sizeof *run.buffers);
     if (run.values == NULL || run.buffers == NULL) {
@@ -314,40 +319,132 @@ static enum cvg_status run_rows(const struct cvg_runner *runner,
     if (status != CVG_OK) {
         goto out;
     }
-    OrtStatus *failed = runner->ort->api->Run(
-        runner->session, NULL, runner->input_names,
-        (const OrtValue *const *)run.values, info->n_inputs,
-        runner->output_names, info->n_outputs, run.values + info->n_inputs);
-    /* What the model says of its inputs is no fault of the device. */
-    bool inputs = failed != NULL && runner->ort->api->GetErrorCode(failed) ==
-                                        ORT_INVALID_ARGUMENT;
+    OrtStatus *failed = api->Run(runner->session, NULL, runner->input_names,
+                                 (const OrtValue *const *)run.values,
+                                 info->n_inputs, runner->output_names,
+                                 info->n_outputs, run.values + info->n_inputs);
+    if (failed != NULL) {
+        *code = api->GetErrorCode(failed);
+    }
     status =
-        cvg_ort_check(runner->ort, failed, inputs ? CVG_INVALID : CVG_DEVICE,
-                      "the model failed", err);
+        cvg_ort_check(runner->ort, failed, CVG_DEVICE, "the model failed", err);
     for (size_t k = 0; k < info->n_outputs && status == CVG_OK; k++) {
         status = split_output(&run, k, err);
     }
 out:
     end_run(&run);
+    if (status != CVG_OK) {
+        cvg_tensors_drop_outputs(info, items, n);
+    }
     return status;
+}
+
+/* --- whose fault is it? --------------------------------------------------- */
+
+static bool runs_the_probe(const struct cvg_runner *runner)
+{
+    OrtErrorCode code;
+    struct cvg_tensor *outputs =
+        calloc(runner->info->n_outputs, sizeof *outputs);
+    struct cvg_batch_item item = {.inputs = runner->probe, .outputs = outputs};
+    bool runs = outputs != NULL &&
+                run_once(runner, &item, 1, runner->rows > 0 ? runner->rows : 1,
+                         &code, NULL) == CVG_OK;
+    if (runs) {
+        cvg_tensors_drop_outputs(runner->info, &item, 1);
+    }
+    free(outputs);
+    return runs;
+}
+
+/* A device that fails is left alone, for all models: no client may bring that
+ * about by what it sends. But the runtime's codes do not tell the two apart: an
+ * index out of range, shapes that do not broadcast and an accelerator that has
+ * fallen off its bus all end as FAIL or RUNTIME_EXCEPTION, and so does a lack
+ * of memory, be it that of the machine or of one enormous request. So the
+ * device is tried: if it runs what it has run before, it was the inputs. Where
+ * there is nothing to try, this CPU is above suspicion and an accelerator is
+ * not, because requests would fail on it for ever if nobody noticed. */
+static bool inputs_are_to_blame(const struct cvg_runner *runner,
+                                OrtErrorCode code)
+{
+    switch (code) {
+    case ORT_INVALID_ARGUMENT:
+    case ORT_NOT_IMPLEMENTED: /* for these shapes */
+        return true;
+    case ORT_EP_FAIL:
+    case ORT_ENGINE_ERROR:
+    case ORT_NO_SUCHFILE:
+    case ORT_NO_MODEL:
+        return false;
+    default:
+        return runner->probe != NULL ? runs_the_probe(runner)
+                                     : !runner->accelerator;
+    }
+}
+
+static enum cvg_status run_rows(const struct cvg_runner *runner,
+                                struct cvg_batch_item *items, uint32_t n,
+                                struct cvg_error *err)
+{
+    OrtErrorCode code;
+    enum cvg_status status = run_once(
+        runner, items, n, runner->rows > 0 ? runner->rows : n, &code, err);
+    if (code != ORT_OK && inputs_are_to_blame(runner, code)) {
+        status = err->status = CVG_INVALID;
+    }
+    return status;
+}
+
+static bool is_of_items(enum cvg_status status)
+{
+    return status == CVG_INVALID || status == CVG_UNSUPPORTED;
+}
+
+/* One item spoils the run of all that share it: it is looked for by halves, so
+ * that the others get their answers. */
+static enum cvg_status run_some(const struct cvg_runner *runner,
+                                struct cvg_batch_item *items, uint32_t n,
+                                struct cvg_error *err)
+{
+    enum cvg_status status = run_rows(runner, items, n, err);
+    if (!is_of_items(status)) {
+        return status;
+    }
+    if (n == 1) {
+        items[0].status = status;
+        return CVG_INVALID;
+    }
+    enum cvg_status first = run_some(runner, items, n / 2, err);
+    if (first != CVG_OK && first != CVG_INVALID) {
+        return first;
+    }
+    enum cvg_status second = run_some(runner, items + n / 2, n - n / 2, err);
+    return second != CVG_OK ? second : first;
 }
 
 enum cvg_status cvg_tensors_run(const struct cvg_runner *runner,
                                 struct cvg_batch_item *items, uint32_t n,
                                 struct cvg_error *err)
 {
+    struct cvg_error own;
     uint32_t step = runner->rows;
+    enum cvg_status status = CVG_OK;
+    err = err != NULL ? err : &own;
     if (step == 0) {
         step = same_shapes(runner->info, items, n) ? n : 1;
     }
-    enum cvg_status status = CVG_OK;
-    for (uint32_t at = 0; at < n && status == CVG_OK; at += step) {
-        uint32_t left = n - at < step ? n - at : step;
-        uint32_t rows = runner->rows > 0 ? runner->rows : left;
-        status = run_rows(runner, items + at, left, rows, err);
+    for (uint32_t i = 0; i < n; i++) {
+        items[i].status = CVG_OK;
     }
-    if (status != CVG_OK) {
-        cvg_tensors_drop_outputs(runner->info, items, n);
+    for (uint32_t at = 0; at < n; at += step) {
+        enum cvg_status some =
+            run_some(runner, items + at, n - at < step ? n - at : step, err);
+        if (some != CVG_OK && some != CVG_INVALID) {
+            cvg_tensors_drop_outputs(runner->info, items, n);
+            return some;
+        }
+        status = some != CVG_OK ? some : status;
     }
     return status;
 }

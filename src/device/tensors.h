@@ -11,7 +11,11 @@ struct cvg_runner { /* a loaded model; all borrowed */
     OrtSession *session;
     const struct cvg_model_info *info;
     const char *const *input_names, *const *output_names;
-    uint32_t rows; /* the batch that the model is fixed at; 0: variable */
+    uint32_t rows;    /* the batch that the model is fixed at; 0: variable */
+    bool accelerator; /* something runs it that may fail, not this CPU */
+    /* [n_inputs] of an item on which the model has run before: when another
+     * fails, these tell whether the device still works. NULL: there is none. */
+    const struct cvg_tensor *probe;
 };
 
 /* Do the inputs fit the model? CVG_INVALID names the first that does not. */
@@ -20,7 +24,9 @@ enum cvg_status cvg_tensors_check(const struct cvg_model_info *info,
                                   uint32_t n, struct cvg_error *err);
 
 /* Runs items that have passed the check and whose outputs are empty. Any
- * thread. On failure no item has outputs. */
+ * thread. CVG_INVALID: the model cannot run some of them, which is no fault of
+ * the device: their `status` says so, the others have their outputs. On any
+ * other failure no item has outputs. */
 enum cvg_status cvg_tensors_run(const struct cvg_runner *runner,
                                 struct cvg_batch_item *items, uint32_t n,
                                 struct cvg_error *err);

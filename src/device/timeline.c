@@ -190,12 +190,13 @@ static void post(struct cvg_emulator *e, struct cvg_backend *device,
     pthread_cond_broadcast(&e->idle);
 }
 
-/* A failed batch has no outputs, whether they were computed or not. */
+/* A batch that the device failed has no outputs, whether they were computed or
+ * not. */
 static void empty_if_failed(struct cvg_emulator *e, struct cvg_flight *flight)
 {
     struct cvg_batch *batch = flight->batch;
     const struct cvg_session *session = e->sessions[batch->variant].session;
-    if (flight->error.status == CVG_OK) {
+    if (flight->error.status == CVG_OK || flight->error.status == CVG_INVALID) {
         return;
     }
     if (flight->has_outputs) {

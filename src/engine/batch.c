@@ -96,17 +96,17 @@ static struct batch *find_batch(struct cvg_engine *e, uint64_t id)
     return &e->batches[index];
 }
 
-static void end_requests(struct cvg_engine *e, struct batch *b,
-                         enum cvg_status status, double energy_j)
+static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
+                         const struct cvg_done *done, double energy_j)
 {
     for (uint32_t k = 0; k < b->n; k++) {
         uint32_t slot = b->slots[k];
-        if (status == CVG_INVALID) {
-            cvg__requeue_alone(e, slot, b->n);
-        } else if (status != CVG_OK) {
+        if (!answered) {
             cvg__requeue(e, slot);
         } else if (e->slots[slot].cancelled) {
             cvg__end_cancelled(e, slot);
+        } else if (k < done->n_refused && done->refused[k]) {
+            cvg__end_unserved(e, slot, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS);
         } else {
             cvg__end_served(e, slot, energy_j / b->n);
         }
@@ -120,9 +120,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     if (b == NULL) {
         return; /* its device went down before: already accounted for */
     }
-    enum cvg_status status =
-        begun || done->status != CVG_OK ? done->status : CVG_DEVICE;
-    bool answered = begun && status == CVG_OK;
+    bool answered = begun && done->status == CVG_OK;
     uint32_t device = e->units[b->unit].device;
     struct cvg_device_stats *stats = &e->stats->devices[device];
     struct residency *r = cvg__residency(e, device, b->variant);
@@ -155,11 +153,11 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         }
     } else {
         stats->failures++;
-        if (status != CVG_INVALID) {
+        if (done->status != CVG_INVALID) {
             cvg__device_failed(e, device);
         }
     }
-    end_requests(e, b, status, energy_j);
+    end_requests(e, b, answered, done, energy_j);
     if (!e->enabled[b->variant]) {
         cvg__unload(e, device, b->variant);
     }

@@ -270,21 +270,6 @@ void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome)
     }
 }
 
-void cvg__requeue_alone(struct cvg_engine *e, uint32_t i, uint32_t n)
-{
-    struct slot *s = &e->slots[i];
-    uint32_t min = cvg_profile_min_batch(e->profile, s->variant, 0, s->exit,
-                                         e->units[s->unit].device);
-    if (s->cancelled) {
-        cvg__end_cancelled(e, i);
-    } else if (n == 1 || min > 1) {
-        cvg__end_unserved(e, i, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS);
-    } else {
-        s->alone = true;
-        wait_in_queue(e, i);
-    }
-}
-
 void cvg__requeue(struct cvg_engine *e, uint32_t i)
 {
     struct slot *s = &e->slots[i];

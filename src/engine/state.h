@@ -30,7 +30,6 @@ struct slot {
     bool cancelled; /* while it runs: its answer is thrown away */
     bool given_up;  /* ... and it counts as dropped */
     bool taken;     /* by a choice of this step */
-    bool alone;     /* runs by itself: it, or another, spoilt a batch */
     uint32_t overrides;
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
     int32_t level; /* its priority: lower goes first; INT32_MAX: none given */
@@ -261,8 +260,6 @@ void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome);
 void cvg__end_cancelled(struct cvg_engine *e, uint32_t slot);
 /* Its batch is lost: it waits again, as long as it has attempts left. */
 void cvg__requeue(struct cvg_engine *e, uint32_t slot);
-/* A batch of that many was lost by the inputs of one of them, maybe its. */
-void cvg__requeue_alone(struct cvg_engine *e, uint32_t slot, uint32_t n);
 void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
                        enum cvg_outcome outcome, enum cvg_reason reason);
 void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j);

@@ -244,10 +244,7 @@ bool cvg_choose_request(struct cvg_choices *c, int batch,
     struct batch *b = chosen_batch(c, batch);
     uint32_t slot = (uint32_t)((const struct slot *)request - e->slots);
     assert(e->slots[slot].state == SLOT_WAITING && !e->slots[slot].taken);
-    bool alone =
-        e->slots[slot].alone || (b->n > 0 && e->slots[b->slots[0]].alone);
-    if ((alone && b->n > 0) ||
-        b->n >= cvg_profile_max_batch(e->profile, b->variant, b->first, b->last,
+    if (b->n >= cvg_profile_max_batch(e->profile, b->variant, b->first, b->last,
                                       e->units[b->unit].device)) {
         return false;
     }

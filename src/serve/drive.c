@@ -237,10 +237,19 @@ static void reply(struct cvg__server *s, const struct cvg_reply *act)
 static void drop(struct cvg__server *s, const struct cvg_drop *act)
 {
     struct cvg__call *call = cvg_id_map_get(&s->ids, act->request);
-    if (call != NULL) {
-        cvg_id_map_remove(&s->ids, act->request);
-        cvg__infer_row_dropped(call, act);
+    if (call == NULL) {
+        return;
     }
+    cvg_id_map_remove(&s->ids, act->request);
+    const struct cvg__batch *b = s->done;
+    for (uint32_t i = 0; b != NULL && i < b->batch.n; i++) {
+        const struct cvg_batch_item *item = &b->items[i];
+        if (item->request == act->request && item->status != CVG_OK) {
+            cvg__infer_row_refused(call, item, b->error);
+            return;
+        }
+    }
+    cvg__infer_row_dropped(call, act);
 }
 
 static void carry_out(struct cvg__server *s, const struct cvg_action *a)
@@ -318,23 +327,48 @@ static void count_batch(struct cvg__server *s, const struct cvg_completion *c)
     }
 }
 
+/* Which items the model could not run: they would fail again elsewhere. Returns
+ * how the batch ended for the others. */
+static enum cvg_status refused_items(const struct cvg__batch *b, bool *refused)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < b->batch.n; i++) {
+        refused[i] = b->items[i].status != CVG_OK;
+        any = any || refused[i];
+    }
+    return any ? CVG_OK : CVG_DEVICE; /* it must say which */
+}
+
+static void log_failed(const struct cvg__server *s,
+                       const struct cvg_completion *c)
+{
+    bool inputs = c->status == CVG_INVALID; /* a client's doing */
+    cvg__log(
+        inputs ? 'I' : 'W', "event=%s device=%s variant=%s n=%u error=\"%s\"",
+        inputs ? "inputs_refused" : "batch_failed",
+        s->box->devices[c->device].name,
+        s->box->variants[c->batch->variant].name, c->batch->n, c->error.text);
+}
+
 static void batch_done(struct cvg__server *s, const struct cvg_completion *c)
 {
     struct cvg__batch *b = c->batch->user;
-    if (c->status != CVG_OK) {
-        cvg__log('W',
-                 "event=batch_failed device=%s variant=%s n=%u "
-                 "error=\"%s\"",
-                 s->box->devices[c->device].name,
-                 s->box->variants[c->batch->variant].name, c->batch->n,
-                 c->error.text);
-    } else {
+    struct cvg_done done = {
+        .batch = c->batch->id, .status = c->status, .run_time = c->run_time};
+    bool refused[CVG_MAX_BATCH];
+    if (done.status != CVG_OK) {
+        log_failed(s, c);
+    }
+    if (done.status == CVG_INVALID) {
+        done.status = refused_items(b, refused);
+        done.refused = refused;
+        done.n_refused = b->batch.n;
+    }
+    if (done.status == CVG_OK) {
         count_batch(s, c);
     }
-    struct cvg_event event = {.type = CVG_EV_DONE,
-                              .done = {.batch = c->batch->id,
-                                       .status = c->status,
-                                       .run_time = c->run_time}};
+    struct cvg_event event = {.type = CVG_EV_DONE, .done = done};
+    b->error = c->error.text;
     s->done = b;
     cvg__drive(s, &event);
     s->done = NULL;

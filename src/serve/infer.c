@@ -258,8 +258,6 @@ void cvg__infer_cancel(struct cvg__call *call, bool by_client)
 static unsigned status_of(enum cvg_reason reason)
 {
     switch (reason) {
-    case CVG_REASON_INPUTS:
-        return 400;
     case CVG_REASON_QUEUE_FULL:
         return 429;
     case CVG_REASON_DEVICE_FAILED:
@@ -340,5 +338,21 @@ void cvg__infer_row_dropped(struct cvg__call *call, const struct cvg_drop *drop)
         s->models[r->model].name, app->name, (unsigned long long)drop->request,
         cvg_outcome_name(drop->outcome), cvg_reason_text(drop->reason),
         nearest);
+    cvg__infer_cancel(call, false);
+}
+
+void cvg__infer_row_refused(struct cvg__call *call,
+                            const struct cvg_batch_item *item, const char *why)
+{
+    struct cvg__model *model = &call->server->models[call->rows.model];
+    bool clients = item->status == CVG_INVALID;
+    call->rows.left--;
+    if (call->phase == CVG__ANSWERED) {
+        return;
+    }
+    count_end(call, &model->fail);
+    cvg__call_error(call, clients ? 400 : 500, "model '%s'%s request %llu: %s",
+                    model->name, clients ? " cannot run the inputs of" : ",",
+                    (unsigned long long)item->request, why);
     cvg__infer_cancel(call, false);
 }

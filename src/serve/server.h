@@ -62,6 +62,7 @@ struct cvg__batch {         /* on its way through a device */
     uint32_t row[CVG_MAX_BATCH];
     struct cvg_tensor *outputs; /* [item * n_outputs + k]; owned */
     size_t room, n_outputs;
+    const char *error;       /* while it is done: of its failure; borrowed */
     struct cvg__batch *next; /* in the pool */
 };
 
@@ -207,6 +208,10 @@ void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
                            struct cvg_tensor *outputs);
 void cvg__infer_row_dropped(struct cvg__call *call,
                             const struct cvg_drop *drop);
+/* The model cannot run it, and `why`: by the item's status the client's fault
+ * or the model's. */
+void cvg__infer_row_refused(struct cvg__call *call,
+                            const struct cvg_batch_item *item, const char *why);
 /* Rows that have not ended end now: their client has gone, or another row was
  * not answered. */
 void cvg__infer_cancel(struct cvg__call *call, bool by_client);

@@ -65,6 +65,19 @@ def sum_and_copy(shape=(-1, 4)):
                  [("total", "FP32", shape), ("copy", "FP32", shape)])
 
 
+def look_up(shape=(-1, 4)):
+    """y[r][k] = x[i[r][k]][k], which fails where an i is no row."""
+    return model([node("GatherElements", ["x", "i"], ["y"])],
+                 [("x", "FP32", shape), ("i", "INT64", shape)],
+                 [("y", "FP32", shape)])
+
+
+def non_zero():
+    """What it returns has no rows."""
+    return model([node("NonZero", ["x"], ["y"])],
+                 [("x", "FP32", (-1, 4))], [("y", "INT64", (-1, -1))])
+
+
 # --- a box -------------------------------------------------------------------
 
 def write(path, text):

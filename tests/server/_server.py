@@ -126,6 +126,10 @@ def fp32(name, rows, width=None):
             "datatype": "FP32", "data": [x for row in rows for x in row]}
 
 
+def int64(name, rows):
+    return {**fp32(name, rows), "datatype": "INT64"}
+
+
 class Case(unittest.TestCase):
     """A folder per test class; servers are stopped at its end."""
 

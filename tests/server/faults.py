@@ -7,7 +7,7 @@ import unittest
 
 import _box
 import _server
-from _server import fp32
+from _server import fp32, int64
 
 X = [fp32("x", [[1] * 16])]
 CPU = "{name: cpu0, kind: cpu, backend: onnxruntime}"
@@ -116,6 +116,52 @@ class Faults(_server.Case):
             s.call("POST", "/v2/repository/models/fam/load")[0], 200)
         self.assertEqual(s.infer("fam", X)[0], 200)
         self.assertEqual(s.get("/v2/health/ready")[0], 200)
+
+    def test_what_a_model_cannot_run_is_its_clients_fault(self):
+        """Whatever a client sends, the device stays up for the others."""
+        for kind, device in (("real", CPU), ("emulated", npu("")),):
+            s = self.start(_box.write_box(
+                "%s/inputs-%s" % (self.folder, kind),
+                {"rows": {"rows-1": (_box.look_up(), 0.8)},
+                 "odd": {"odd-1": (_box.non_zero(), 0.8)},
+                 "fam": {"one": (_box.identity(), 0.8)}},
+                devices=[device], extra="policy: {name: edf}\n"))
+
+            def look(*index):
+                return s.infer("rows", [fp32("x", [[1, 2, 3, 4]]),
+                                        int64("i", [list(index)])])
+            good = [0, 0, 0, 0]
+            self.assertEqual(look(*good)[0], 200)
+            bad = look(0, 99, 0, 0)
+            self.assertError(bad, 400, "'rows'", "request 2",
+                             "GatherElements")
+            self.assertError(
+                s.infer("odd", [fp32("x", [[1, 2, 3, 4]])]), 500, "'y'",
+                "1 rows")
+            why = s.get("/v1/requests/2")[2]
+            self.assertEqual((why["outcome"], why["attempts"]),
+                             ("failed", 1))
+            self.assertEqual(s.metric("convergo_device_up"), 1)
+            self.assertEqual(s.infer("fam", X)[0], 200)
+            # One bad row is an error for its call, and for no other call.
+            answers = {"good": set(), "bad": set()}
+
+            def client(kind, index):
+                for _ in range(25):
+                    answers[kind].add(look(*index)[0])
+            threads = [threading.Thread(target=client, args=a) for a in
+                       [("good", good)] * 6 + [("bad", [0, 99, 0, 0])] * 2]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            self.assertEqual(answers, {"good": {200}, "bad": {400}})
+            self.assertError(s.infer("rows", [
+                fp32("x", [[1, 2, 3, 4]] * 5),
+                int64("i", [good] * 2 + [[0, 99, 0, 0]] + [good] * 2)]), 400)
+            self.assertEqual(s.metric("convergo_device_up"), 1)
+            self.assertEqual(s.metric("convergo_requests_live"), 0)
+            self.assertNotIn("batch_failed", s.stderr())
 
 
 if __name__ == "__main__":

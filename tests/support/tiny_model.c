@@ -93,7 +93,7 @@ static struct bytes encode(const struct tiny_model *model)
     struct bytes opset = {.n = 0};
     struct bytes out = {.n = 0};
     put_text(&node, 1, "x");
-    if (strcmp(model->op, "Add") == 0) {
+    if (strcmp(model->op, "Identity") != 0) {
         put_text(&node, 1, "x");
     }
     put_text(&node, 2, "y");

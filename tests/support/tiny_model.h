@@ -6,7 +6,10 @@
 #include <convergo/device.h>
 
 struct tiny_model {
-    const char *op; /* "Add": y = x + x; "Identity": y = x */
+    /* "Identity": y = x; any other takes x twice. "Add": y = x + x;
+     * "GatherElements" (INT64): y[i][k] = x[x[i][k]][k], which fails where an
+     * x is no row */
+    const char *op;
     enum cvg_type type;
     int64_t batch; /* first dimension; -1: variable */
     int64_t width; /* second dimension; -1: variable; -2: there is none */
