@@ -1,7 +1,9 @@
 /* The profile: measured points in, dense tables by batch size out.
  *
  * A table per (variant, exit, device), indexed by batch: a query is one load,
- * whatever was measured. */
+ * whatever was measured. Nearly all queries are of runs from the first stage
+ * on, and policies ask thousands of them a second: these have tables of their
+ * own. */
 #include <convergo/box.h>
 #include <convergo/profile.h>
 
@@ -15,11 +17,18 @@ struct figures {
     double energy_j;
 };
 
+struct range {
+    uint32_t min, max; /* batches that can run; 0, 0: none */
+};
+
 struct cell {
     struct cvg_profile_point *points; /* until finish: as given */
     uint32_t n_points;
-    uint32_t min, max;     /* batches that can run; 0: none */
-    struct figures *table; /* [batch - min] */
+    struct range range;
+    struct figures *table; /* [batch - range.min] */
+    /* The same of a run from the first stage to this one. */
+    struct range run_range;
+    struct figures *run_table; /* [batch - run_range.min] */
 };
 
 struct pair {             /* (variant, device) */
@@ -65,6 +74,7 @@ void cvg_profile_destroy(struct cvg_profile *p)
     for (size_t i = 0; p->cells != NULL && i < n; i++) {
         free(p->cells[i].points);
         free(p->cells[i].table);
+        free(p->cells[i].run_table);
     }
     free(p->cells);
     free(p->pairs);
@@ -169,38 +179,47 @@ static bool finish_cell(struct cell *c)
         return true;
     }
     qsort(c->points, c->n_points, sizeof *c->points, by_batch);
-    c->min = c->points[0].batch;
-    c->max = c->points[c->n_points - 1].batch;
-    c->table = calloc(c->max - c->min + 1, sizeof *c->table);
+    c->range.min = c->points[0].batch;
+    c->range.max = c->points[c->n_points - 1].batch;
+    c->table = calloc(c->range.max - c->range.min + 1, sizeof *c->table);
     if (c->table == NULL) {
         return false;
     }
     uint32_t k = 0;
-    for (uint32_t batch = c->min; batch <= c->max; batch++) {
+    for (uint32_t batch = c->range.min; batch <= c->range.max; batch++) {
         while (k + 1 < c->n_points && c->points[k + 1].batch <= batch) {
             k++;
         }
         uint32_t next = k + 1 < c->n_points ? k + 1 : k;
-        c->table[batch - c->min] =
+        c->table[batch - c->range.min] =
             interpolate(&c->points[k], &c->points[next], batch);
     }
     return true;
 }
 
-enum cvg_status cvg_profile_finish(struct cvg_profile *p, struct cvg_error *err)
+static struct figures figures_at(const struct cvg_profile *p, uint32_t variant,
+                                 uint32_t exit, uint32_t device, uint32_t batch)
 {
-    size_t n = p->n_variants * p->n_devices * CVG_MAX_EXITS;
-    for (size_t i = 0; i < n; i++) {
-        if (!finish_cell(&p->cells[i])) {
-            return cvg_fail(err, CVG_NOMEM, "out of memory for a profile");
-        }
-    }
-    return CVG_OK;
+    const struct cell *c = cell_at(p, variant, exit, device);
+    assert(c->range.min != 0 && batch >= c->range.min && batch <= c->range.max);
+    return c->table[batch - c->range.min];
 }
 
-struct range {
-    uint32_t min, max; /* 0, 0: none */
-};
+/* Of a run of stages. */
+static struct figures sum_figures(const struct cvg_profile *p, uint32_t variant,
+                                  uint32_t first, uint32_t last,
+                                  uint32_t device, uint32_t batch)
+{
+    struct figures sum = {0};
+    for (uint32_t e = first; e <= last; e++) {
+        struct figures f = figures_at(p, variant, e, device, batch);
+        for (int q = 0; q < 4; q++) {
+            sum.time[q] += f.time[q];
+        }
+        sum.energy_j += f.energy_j;
+    }
+    return sum;
+}
 
 /* The batches that every one of the stages can run. */
 static struct range common_range(const struct cvg_profile *p, uint32_t variant,
@@ -209,53 +228,98 @@ static struct range common_range(const struct cvg_profile *p, uint32_t variant,
     struct range r = {0, UINT32_MAX};
     for (uint32_t e = first; e <= last; e++) {
         const struct cell *c = cell_at(p, variant, e, device);
-        r.min = c->min > r.min ? c->min : r.min;
-        r.max = c->max < r.max ? c->max : r.max;
+        r.min = c->range.min > r.min ? c->range.min : r.min;
+        r.max = c->range.max < r.max ? c->range.max : r.max;
     }
     return r.min <= r.max && r.max > 0 ? r : (struct range){0, 0};
+}
+
+static bool finish_run(const struct cvg_profile *p, uint32_t variant,
+                       uint32_t last, uint32_t device)
+{
+    struct cell *c = cell_at(p, variant, last, device);
+    struct range r = common_range(p, variant, 0, last, device);
+    if (r.max == 0 || c->run_table != NULL) {
+        return true;
+    }
+    c->run_table = calloc(r.max - r.min + 1, sizeof *c->run_table);
+    if (c->run_table == NULL) {
+        return false;
+    }
+    c->run_range = r;
+    for (uint32_t batch = r.min; batch <= r.max; batch++) {
+        c->run_table[batch - r.min] =
+            sum_figures(p, variant, 0, last, device, batch);
+    }
+    return true;
+}
+
+enum cvg_status cvg_profile_finish(struct cvg_profile *p, struct cvg_error *err)
+{
+    size_t n = p->n_variants * p->n_devices * CVG_MAX_EXITS;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = finish_cell(&p->cells[i]);
+    }
+    for (uint32_t v = 0; v < p->n_variants; v++) {
+        for (uint32_t e = 0; e < CVG_MAX_EXITS; e++) {
+            for (uint32_t d = 0; ok && d < p->n_devices; d++) {
+                ok = finish_run(p, v, e, d);
+            }
+        }
+    }
+    return ok ? CVG_OK
+              : cvg_fail(err, CVG_NOMEM, "out of memory for a profile");
+}
+
+static struct range range_of(const struct cvg_profile *p, uint32_t variant,
+                             uint32_t first, uint32_t last, uint32_t device)
+{
+    return first == 0 ? cell_at(p, variant, last, device)->run_range
+                      : common_range(p, variant, first, last, device);
 }
 
 uint32_t cvg_profile_min_batch(const struct cvg_profile *p, uint32_t variant,
                                uint32_t first, uint32_t last, uint32_t device)
 {
-    return common_range(p, variant, first, last, device).min;
+    return range_of(p, variant, first, last, device).min;
 }
 
 uint32_t cvg_profile_max_batch(const struct cvg_profile *p, uint32_t variant,
                                uint32_t first, uint32_t last, uint32_t device)
 {
-    return common_range(p, variant, first, last, device).max;
+    return range_of(p, variant, first, last, device).max;
 }
 
-static const struct figures *figures_at(const struct cvg_profile *p,
-                                        uint32_t variant, uint32_t exit,
-                                        uint32_t device, uint32_t batch)
+/* Of a run from the first stage on. */
+static const struct figures *run_figures(const struct cvg_profile *p,
+                                         uint32_t variant, uint32_t last,
+                                         uint32_t device, uint32_t batch)
 {
-    const struct cell *c = cell_at(p, variant, exit, device);
-    assert(c->min != 0 && batch >= c->min && batch <= c->max);
-    return &c->table[batch - c->min];
+    const struct cell *c = cell_at(p, variant, last, device);
+    assert(c->run_range.min != 0 && batch >= c->run_range.min &&
+           batch <= c->run_range.max);
+    return &c->run_table[batch - c->run_range.min];
 }
 
 cvg_span cvg_profile_time(const struct cvg_profile *p, uint32_t variant,
                           uint32_t first, uint32_t last, uint32_t device,
                           uint32_t batch, enum cvg_quantile quantile)
 {
-    cvg_span sum = 0;
-    for (uint32_t e = first; e <= last; e++) {
-        sum += figures_at(p, variant, e, device, batch)->time[quantile];
+    if (first == 0) {
+        return run_figures(p, variant, last, device, batch)->time[quantile];
     }
-    return sum;
+    return sum_figures(p, variant, first, last, device, batch).time[quantile];
 }
 
 double cvg_profile_energy(const struct cvg_profile *p, uint32_t variant,
                           uint32_t first, uint32_t last, uint32_t device,
                           uint32_t batch)
 {
-    double sum = 0;
-    for (uint32_t e = first; e <= last; e++) {
-        sum += figures_at(p, variant, e, device, batch)->energy_j;
+    if (first == 0) {
+        return run_figures(p, variant, last, device, batch)->energy_j;
     }
-    return sum;
+    return sum_figures(p, variant, first, last, device, batch).energy_j;
 }
 
 /* Linear through (0, low), (0.5, p50), (0.95, p95), (0.99, p99), (1, high):
@@ -273,12 +337,12 @@ cvg_span cvg_profile_draw(const struct cvg_profile *p, uint32_t variant,
                           uint32_t exit, uint32_t device, uint32_t batch,
                           double u)
 {
-    const struct figures *f = figures_at(p, variant, exit, device, batch);
-    if (f->time[CVG_P50] == f->time[CVG_P99]) {
-        return f->time[CVG_MEAN];
+    struct figures f = figures_at(p, variant, exit, device, batch);
+    if (f.time[CVG_P50] == f.time[CVG_P99]) {
+        return f.time[CVG_MEAN];
     }
-    double mean = (double)f->time[CVG_MEAN], p50 = (double)f->time[CVG_P50];
-    double p95 = (double)f->time[CVG_P95], p99 = (double)f->time[CVG_P99];
+    double mean = (double)f.time[CVG_MEAN], p50 = (double)f.time[CVG_P50];
+    double p95 = (double)f.time[CVG_P95], p99 = (double)f.time[CVG_P99];
     double body = 0.225 * (p50 + p95) + 0.02 * (p95 + p99);
     double high = fmin(2 * p99 - p95, 2 * p99);
     double low = (mean - body - 0.005 * (p99 + high)) / 0.25 - p50;
