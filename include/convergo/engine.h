@@ -92,8 +92,10 @@ struct cvg_event {
         } model; /* MODEL */
         struct {
             uint32_t app;
-            struct cvg_slo slo; /* the declared kinds replace the app's */
-        } app;                  /* APP */
+            /* The declared kinds replace the app's. What waits is held to
+             * them from now on; what runs, to what it was started with. */
+            struct cvg_slo slo;
+        } app; /* APP */
         struct {
             const void *answer; /* a struct cvg_fluid; borrowed */
             size_t size;

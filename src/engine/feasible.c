@@ -11,39 +11,34 @@
 /* How long a request waits for a device that may come back. */
 #define GRACE_WITHOUT_DEVICE CVG_S(10)
 
-static bool asks(const struct slot *s, const struct cvg_app *app,
-                 enum cvg_slo_kind kind, struct cvg_slo *from)
+static bool has_relaxed(const struct slot *s, enum cvg_slo_kind kind)
 {
-    if ((s->overrides >> kind & 1U) != 0) {
-        *from = s->bounds;
-        return true;
-    }
-    *from = app->slo;
-    return cvg_slo_has(&app->slo, kind);
+    return (s->request.relaxed >> kind & 1U) != 0;
 }
 
 void cvg__set_bounds(struct cvg_engine *e, struct slot *s)
 {
     struct cvg_request *r = &s->request;
     const struct cvg_app *app = &e->apps[r->app];
-    struct cvg_slo slo;
-    r->deadline = asks(s, app, CVG_SLO_DEADLINE, &slo)
-                      ? r->arrival + slo.deadline
+    struct cvg_slo asked = app->slo;
+    struct cvg_slo own = s->bounds;
+    own.declared = s->overrides;
+    cvg_slo_merge(&asked, &own);
+    s->asked_accuracy =
+        cvg_slo_has(&asked, CVG_SLO_ACCURACY) ? asked.accuracy : 0;
+    s->asked_energy_j =
+        cvg_slo_has(&asked, CVG_SLO_ENERGY) ? asked.energy_j : INFINITY;
+    r->deadline = cvg_slo_has(&asked, CVG_SLO_DEADLINE)
+                      ? r->arrival + asked.deadline
                       : CVG_NEVER;
-    r->min_accuracy = 0;
-    bool own = (s->overrides >> CVG_SLO_ACCURACY & 1U) != 0;
     /* Who names a variant has chosen its accuracy. */
     bool by_app =
         r->variant == CVG_ANY && app->accuracy_over == CVG_ACCURACY_PER_REQUEST;
-    if ((own || by_app) && asks(s, app, CVG_SLO_ACCURACY, &slo) &&
-        (r->relaxed >> CVG_SLO_ACCURACY & 1U) == 0) {
-        r->min_accuracy = slo.accuracy;
-    }
-    r->max_energy_j = INFINITY;
-    if (asks(s, app, CVG_SLO_ENERGY, &slo) &&
-        (r->relaxed >> CVG_SLO_ENERGY & 1U) == 0) {
-        r->max_energy_j = slo.energy_j;
-    }
+    bool of_each = by_app || cvg_slo_has(&own, CVG_SLO_ACCURACY);
+    r->min_accuracy =
+        of_each && !has_relaxed(s, CVG_SLO_ACCURACY) ? s->asked_accuracy : 0;
+    r->max_energy_j =
+        has_relaxed(s, CVG_SLO_ENERGY) ? INFINITY : s->asked_energy_j;
     r->plain = s->overrides == 0 && r->relaxed == 0 && r->variant == CVG_ANY;
 }
 
@@ -179,17 +174,12 @@ void cvg__reconsider(struct cvg_engine *e)
     }
 }
 
-static bool relaxed(const struct slot *s, enum cvg_slo_kind kind)
-{
-    return (s->request.relaxed >> kind & 1U) != 0;
-}
-
 cvg_time cvg__drop_at(struct cvg_engine *e, const struct slot *s)
 {
     const struct cvg_request *r = &s->request;
     cvg_span fastest = cvg__reach(e, r)->up;
     bool late_is_fine = !e->policy.order->drops || r->deadline == CVG_NEVER ||
-                        relaxed(s, CVG_SLO_DEADLINE);
+                        has_relaxed(s, CVG_SLO_DEADLINE);
     cvg_time at = CVG_NEVER;
     if (fastest == CVG_NEVER) {
         at = late_is_fine ? e->now + GRACE_WITHOUT_DEVICE : r->deadline;
@@ -203,7 +193,7 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s)
 {
     const struct cvg_app *app = &e->apps[s->request.app];
     for (size_t i = 0; i < app->n_relax; i++) {
-        if (!relaxed(s, app->relax[i])) {
+        if (!has_relaxed(s, app->relax[i])) {
             s->request.relaxed |= 1U << app->relax[i];
             cvg__set_bounds(e, s);
             return true;

@@ -31,7 +31,8 @@ void cvg_ledger_destroy(struct cvg_ledger *ledger);
 void cvg_ledger_offer(struct cvg_ledger *ledger, uint32_t app,
                       cvg_time arrival);
 
-/* How it ended. */
+/* How it ended, and the bounds of its own that it was held to, whatever its app
+ * asks for by now. */
 struct cvg_ending {
     uint32_t app;
     cvg_time arrival, finished;

@@ -104,24 +104,6 @@ static cvg_span backlog(const struct cvg_engine *e)
     return work / (e->n_units > 0 ? e->n_units : 1) + CVG_MS(1);
 }
 
-static double asked_accuracy(const struct cvg_engine *e, const struct slot *s)
-{
-    if ((s->overrides >> CVG_SLO_ACCURACY & 1U) != 0) {
-        return s->bounds.accuracy;
-    }
-    const struct cvg_slo *slo = &e->apps[s->request.app].slo;
-    return cvg_slo_has(slo, CVG_SLO_ACCURACY) ? slo->accuracy : 0;
-}
-
-static double asked_energy(const struct cvg_engine *e, const struct slot *s)
-{
-    if ((s->overrides >> CVG_SLO_ENERGY & 1U) != 0) {
-        return s->bounds.energy_j;
-    }
-    const struct cvg_slo *slo = &e->apps[s->request.app].slo;
-    return cvg_slo_has(slo, CVG_SLO_ENERGY) ? slo->energy_j : INFINITY;
-}
-
 static struct cvg_ending ending_of(const struct cvg_engine *e,
                                    const struct slot *s,
                                    enum cvg_outcome outcome,
@@ -134,8 +116,8 @@ static struct cvg_ending ending_of(const struct cvg_engine *e,
         .deadline = s->request.deadline,
         .outcome = outcome,
         .reason = reason,
-        .min_accuracy = asked_accuracy(e, s),
-        .max_energy_j = asked_energy(e, s),
+        .min_accuracy = s->asked_accuracy,
+        .max_energy_j = s->asked_energy_j,
         .queued = -1,
         .right = -1,
     };
@@ -278,6 +260,7 @@ void cvg__requeue(struct cvg_engine *e, uint32_t i)
     } else if (s->attempts >= e->attempts) {
         cvg__end_unserved(e, i, CVG_OUTCOME_FAILED, CVG_REASON_DEVICE_FAILED);
     } else {
+        cvg__set_bounds(e, s); /* its app's SLO may have changed meanwhile */
         wait_in_queue(e, i);
     }
 }

@@ -32,6 +32,9 @@ struct slot {
     bool taken;     /* by a choice of this step */
     uint32_t overrides;
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
+    /* What it is held to, itself or by its app, relaxed or not: the ledger
+     * judges it by these and by its deadline. */
+    double asked_accuracy, asked_energy_j; /* 0; INFINITY: nothing */
     int32_t level; /* its priority: lower goes first; INT32_MAX: none given */
     int64_t key;
     uint64_t devices; /* that could run it now: see cvg_device_bit() */

@@ -736,6 +736,51 @@ static void changed_app_changes_what_waits(void **state)
     rig_fini(&r);
 }
 
+static void ask_for_accuracy(struct rig *r, cvg_time at, double accuracy)
+{
+    struct cvg_event change = {.type = CVG_EV_APP, .at = at};
+    change.app.slo.declared = 1U << CVG_SLO_ACCURACY | 1U << CVG_SLO_ENERGY;
+    change.app.slo.accuracy = accuracy;
+    change.app.slo.energy_j = 1e-6;
+    rig_step(r, &change);
+}
+
+/* What runs is judged by the bounds that it was started with, each kind. */
+static void changed_app_leaves_what_runs(void **state)
+{
+    (void)state;
+    struct rig r;
+    plain(&r);
+    world_slo_accuracy(&r.w.box->apps[0], 0.7);
+    world_slo_energy(&r.w.box->apps[0], 8);
+    rig_start(&r, "edf");
+    rig_arrive(&r, 0, 1, NULL);
+    ask_for_accuracy(&r, CVG_MS(5), 0.99);
+    rig_done(&r, CVG_MS(10), r.batch, CVG_OK);
+    cvg_engine_finish(r.e, CVG_S(5));
+    const struct cvg_slo_counts *slo = &cvg_engine_stats(r.e)->apps[0].slo;
+    assert_int_equal(slo->met[CVG_SLO_ACCURACY], 1);
+    assert_int_equal(slo->met[CVG_SLO_ENERGY], 1);
+    rig_fini(&r);
+}
+
+/* Unless it has to wait again. */
+static void changed_app_and_a_lost_batch(void **state)
+{
+    (void)state;
+    struct rig r;
+    plain(&r);
+    world_slo_accuracy(&r.w.box->apps[0], 0.7);
+    rig_start(&r, "edf");
+    rig_arrive(&r, 0, 1, NULL);
+    ask_for_accuracy(&r, CVG_MS(5), 0.8);
+    rig_done(&r, CVG_MS(10), r.batch, CVG_DEVICE);
+    struct cvg_explanation why;
+    cvg_engine_explain(r.e, 1, &why);
+    assert_true(why.request.min_accuracy == 0.8);
+    rig_fini(&r);
+}
+
 /* --- priority ------------------------------------------------------------- */
 
 /* 1 is the highest, none given goes after: among requests of an app that are
@@ -793,6 +838,8 @@ int main(void)
         cmocka_unit_test(bounds_of_a_request),
         cmocka_unit_test(stricter_bounds_choose_another_variant),
         cmocka_unit_test(changed_app_changes_what_waits),
+        cmocka_unit_test(changed_app_leaves_what_runs),
+        cmocka_unit_test(changed_app_and_a_lost_batch),
         cmocka_unit_test(priority_among_equals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
