@@ -126,6 +126,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     struct residency *r = cvg__residency(e, device, b->variant);
     const struct cvg_order_ops *order = e->policy.order;
     uint32_t index = (uint32_t)(b - e->batches);
+    e->settled = false;
     if (!begun) {
         cvg__unit_not_begun(e, index);
     }

@@ -97,6 +97,40 @@ static void long_is_no_hang(void **state)
     rig_fini(&r);
 }
 
+/* A batch that is given up in the step of an arrival which means nothing to the
+ * policy: the policy is asked all the same, for its requests wait again. */
+static void hang_noticed_by_an_arrival(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    world_device(&r.w, "d0", CVG_FCFS, 2, 1);
+    world_device(&r.w, "d1", CVG_FCFS, 1, 1);
+    world_device(&r.w, "d2", CVG_FCFS, 1, 1);
+    world_variant(&r.w, "v0", 0.9);
+    world_variant(&r.w, "v1", 0.8);
+    world_variant(&r.w, "v2", 0.8);
+    world_profile(&r.w, "v0", "d0", 1, 10, 0);
+    world_profile(&r.w, "v1", "d1", 1, 100, 0);
+    world_profile(&r.w, "v2", "d2", 1, 60e3, 0);
+    world_app(&r.w, "a0");
+    rig_start(&r, "convergo");
+    struct cvg_arrival v0 = {.variant = 0}, v2 = {.variant = 2};
+    rig_arrive(&r, 0, 1, &v0);
+    uint64_t failing = r.batch;
+    rig_arrive(&r, 0, 2, NULL);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.device, 0);
+    rig_arrive(&r, 0, 3, &v2);
+    assert_int_equal(aborted_until(&r, CVG_S(5)), 0);
+    rig_done(&r, CVG_MS(5999), failing, CVG_DEVICE); /* d0 is left alone */
+    assert_int_equal(rig_count(&r, CVG_ACT_START), 0);
+    rig_arrive(&r, CVG_S(6), 4, &v2); /* d2 is busy */
+    assert_int_equal(rig_count(&r, CVG_ACT_ABORT), 1);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.requests[0], 2);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.device, 1);
+    rig_fini(&r);
+}
+
 /* --- starts that fail ------------------------------------------------------ */
 
 static void start_named(struct rig *r, cvg_time at, uint64_t id,
@@ -178,6 +212,7 @@ int main(void)
         cmocka_unit_test(hang_beside_others),
         cmocka_unit_test(hang_before_others),
         cmocka_unit_test(long_is_no_hang),
+        cmocka_unit_test(hang_noticed_by_an_arrival),
         cmocka_unit_test(failed_start_switches_nothing),
         cmocka_unit_test(failed_start_before_another),
     };
