@@ -362,8 +362,9 @@ static void choose(struct cvg_engine *e)
         }
     }
     e->policy_wake = c->wake;
-    e->settled = e->policy.order->indifferent != NULL && c->n_drops == 0 &&
-                 c->n_loads == 0;
+    /* Having acted, it has not seen the units and queues as they are now. */
+    e->settled = e->policy.order->indifferent != NULL && c->n_starts == 0 &&
+                 c->n_drops == 0 && c->n_loads == 0;
 }
 
 void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,

@@ -624,8 +624,7 @@ static bool serve_unit(struct state *s, const struct cvg_view *view,
     bool found = false;
     for (uint32_t a = 0; a < view->n_apps; a++) {
         struct candidate c;
-        if (cvg_view_waiting(view, a) > 0 &&
-            candidate_of(s, view, choices, unit, a, &c) &&
+        if (candidate_of(s, view, choices, unit, a, &c) &&
             (!found || goes_first(&c, &best))) {
             best = c;
             found = true;
