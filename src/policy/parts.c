@@ -329,6 +329,12 @@ static void apply_batching(struct scheduling *s, void *batching_state)
         cvg_time until = CVG_NEVER;
         uint32_t n = s->policy->batching->size(
             batching_state, s->view, unit, p->variant, p->n, p->n, max, &until);
+        /* No rule can choose a batch that the model does not have. */
+        uint32_t min = cvg_profile_min_batch(s->view->profile, p->variant, 0,
+                                             p->last, unit->device);
+        if (n > 0 && n < min) {
+            n = min;
+        }
         if (n < p->n) {
             cvg_choose_trim(s->choices, p->batch, n);
         }

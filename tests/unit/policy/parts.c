@@ -313,6 +313,32 @@ static void smallest_batch(void **state)
     }
 }
 
+/* No rule of batching can have it otherwise, not even the one for none. */
+static void smallest_batch_without_batching(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    world_device(&w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&w, "v0", 0.9);
+    world_profile(&w, "v0", "d0", 2, 16, 8);
+    world_profile(&w, "v0", "d0", 4, 32, 8);
+    world_app(&w, "a0");
+    world_start(&w, "order=edf,batching=none");
+    for (int i = 0; i < 3; i++) {
+        world_arrive(&w, CVG_MS(i), "a0", 0);
+    }
+    world_arrive(&w, CVG_MS(3), "a0", 0);
+    world_run_until(&w, CVG_MS(100));
+    check(&w, "edf",
+          "[   1] start r1,r2 v0 on d0\n"
+          "[  17] reply r1\n"
+          "[  17] reply r2\n"
+          "[  17] start r3,r4 v0 on d0\n"
+          "[  33] reply r3\n"
+          "[  33] reply r4\n");
+}
+
 /* Bringing in such a variant is predicted by a batch that it can run. */
 static void loads_a_variant_of_large_batches(void **state)
 {
@@ -408,6 +434,7 @@ int main(void)
         cmocka_unit_test(deadlines_bound_a_batch),
         cmocka_unit_test(batching_none),
         cmocka_unit_test(smallest_batch),
+        cmocka_unit_test(smallest_batch_without_batching),
         cmocka_unit_test(loads_a_variant_of_large_batches),
         cmocka_unit_test(hopeless_requests_are_dropped),
         cmocka_unit_test(a_named_variant_is_kept),
