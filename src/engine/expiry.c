@@ -94,12 +94,41 @@ static bool relax_until_feasible(struct cvg_engine *e, uint32_t slot)
     return false;
 }
 
+/* Do so many wait that could go with it that they are a batch? Then it is a
+ * matter of time. Looks at no more of them than a batch can ever be. */
+static bool has_company(struct cvg_engine *e, uint32_t slot)
+{
+    const struct slot *s = &e->slots[slot];
+    uint32_t needed = cvg__reach(e, &s->request)->smallest;
+    uint32_t i = NONE;
+    for (uint32_t k = 0; k < CVG_MAX_BATCH && needed > 0; k++) {
+        i = cvg__queue_next(e, s->request.app, i, s->devices, 0);
+        if (i == NONE) {
+            return false;
+        }
+        needed -= e->slots[i].request.variant == s->request.variant;
+    }
+    return needed == 0;
+}
+
+static void wait_on(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    s->stranded = e->now;
+    s->drop_at = cvg__drop_at(e, s);
+    cvg__expiry_update(e, slot);
+}
+
 static void give_up(struct cvg_engine *e, uint32_t slot)
 {
     struct slot *s = &e->slots[slot];
+    bool in_reach = cvg__reach(e, &s->request)->up != CVG_NEVER;
     if (s->request.expires < e->now) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_TIMEOUT);
-    } else if (cvg__reach(e, &s->request)->up == CVG_NEVER) {
+    } else if (in_reach && cvg__late_is_fine(e, s) && has_company(e, slot)) {
+        wait_on(e, slot);
+    } else if (in_reach ? cvg__late_is_fine(e, s)
+                        : !cvg__relaxing_helps(e, s)) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_UNAVAILABLE);
     } else if (!relax_until_feasible(e, slot)) {
         cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_DEADLINE);

@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* How long a request waits for a device that may come back. */
-#define GRACE_WITHOUT_DEVICE CVG_S(10)
+/* How long a request without deadline waits for a device that may come back, or
+ * for others without which it would be too small a batch. */
+#define GRACE CVG_S(10)
 
 static bool has_relaxed(const struct slot *s, enum cvg_slo_kind kind)
 {
@@ -91,6 +92,9 @@ static void reach_by_variant(const struct cvg_engine *e,
                 continue;
             }
             reach->up = time < reach->up ? time : reach->up;
+            uint32_t min =
+                cvg_profile_min_batch(e->profile, variant, 0, exit, d);
+            reach->smallest = min < reach->smallest ? min : reach->smallest;
             if (held->state == CVG_RESIDENT) {
                 reach->devices |= cvg_device_bit(d);
             }
@@ -101,7 +105,8 @@ static void reach_by_variant(const struct cvg_engine *e,
 static struct reach work_out(const struct cvg_engine *e,
                              const struct cvg_request *r)
 {
-    struct reach reach = {.up = CVG_NEVER, .profile = CVG_NEVER};
+    struct reach reach = {
+        .up = CVG_NEVER, .profile = CVG_NEVER, .smallest = UINT32_MAX};
     const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
     if (r->variant != CVG_ANY) {
         reach_by_variant(e, r, r->variant, &reach);
@@ -174,19 +179,10 @@ void cvg__reconsider(struct cvg_engine *e)
     }
 }
 
-cvg_time cvg__drop_at(struct cvg_engine *e, const struct slot *s)
+bool cvg__late_is_fine(const struct cvg_engine *e, const struct slot *s)
 {
-    const struct cvg_request *r = &s->request;
-    cvg_span fastest = cvg__reach(e, r)->up;
-    bool late_is_fine = !e->policy.order->drops || r->deadline == CVG_NEVER ||
-                        has_relaxed(s, CVG_SLO_DEADLINE);
-    cvg_time at = CVG_NEVER;
-    if (fastest == CVG_NEVER) {
-        at = late_is_fine ? e->now + GRACE_WITHOUT_DEVICE : r->deadline;
-    } else if (!late_is_fine) {
-        at = r->deadline - fastest;
-    }
-    return at < r->expires ? at : r->expires;
+    return !e->policy.order->drops || s->request.deadline == CVG_NEVER ||
+           has_relaxed(s, CVG_SLO_DEADLINE);
 }
 
 bool cvg__relax(struct cvg_engine *e, struct slot *s)
@@ -200,6 +196,48 @@ bool cvg__relax(struct cvg_engine *e, struct slot *s)
         }
     }
     return false;
+}
+
+bool cvg__relaxing_helps(struct cvg_engine *e, const struct slot *s)
+{
+    struct slot after = *s;
+    while (cvg__relax(e, &after)) {
+        cvg_span fastest = cvg__reach(e, &after.request)->up;
+        if (fastest != CVG_NEVER &&
+            (cvg__late_is_fine(e, &after) ||
+             after.request.deadline - fastest >= e->now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps since when it cannot be run as it is: what happens to other devices
+ * must not have its grace begin again. */
+static void note_stranded(const struct cvg_engine *e, struct slot *s,
+                          const struct reach *reach)
+{
+    if (reach->up != CVG_NEVER && reach->smallest == 1) {
+        s->stranded = CVG_NEVER;
+    } else if (s->stranded == CVG_NEVER) {
+        s->stranded = e->now;
+    }
+}
+
+cvg_time cvg__drop_at(struct cvg_engine *e, struct slot *s)
+{
+    const struct cvg_request *r = &s->request;
+    struct reach reach = *cvg__reach(e, r);
+    cvg_time at = CVG_NEVER;
+    note_stranded(e, s, &reach);
+    if (reach.up == CVG_NEVER && cvg__relaxing_helps(e, s)) {
+        at = e->now - 1; /* nothing to wait for */
+    } else if (cvg__late_is_fine(e, s)) {
+        at = s->stranded == CVG_NEVER ? CVG_NEVER : s->stranded + GRACE;
+    } else {
+        at = reach.up == CVG_NEVER ? r->deadline : r->deadline - reach.up;
+    }
+    return at < r->expires ? at : r->expires;
 }
 
 /* --- what a 504 names ----------------------------------------------------- */

@@ -69,6 +69,7 @@ static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
         .bounds = a->bounds,
         .level = level_of(e, a->priority),
         .heap_place = NONE,
+        .stranded = CVG_NEVER,
         .batch = NONE,
         .variant = CVG_ANY,
         .exit = CVG_ANY,

@@ -42,6 +42,8 @@ struct slot {
     struct summary below;                 /* all that hang from it, and it */
     uint32_t heap_place; /* in the expiry heap; NONE: not in it */
     cvg_time drop_at;    /* it is given up after this instant */
+    cvg_time stranded;   /* no device that is up could run it alone, since then;
+                          * CVG_NEVER: one could */
     uint32_t batch;      /* index, while it runs */
     uint32_t index_in_batch;
     /* what was decided */
@@ -107,6 +109,7 @@ struct reach {
     cvg_span up;      /* fastest, on the devices that are up; CVG_NEVER: none */
     cvg_span profile; /* fastest, on all devices */
     uint64_t devices; /* that are up and hold the variant now, bits */
+    uint32_t smallest; /* batch on a device that is up; UINT32_MAX: none */
 };
 
 /* Worked out before, for bounds that are not just an app's own. */
@@ -251,9 +254,13 @@ const struct reach *cvg__reach(struct cvg_engine *e,
 /* Devices, residency or SLOs have changed: of apps; and of all that waits. */
 void cvg__refresh_reach(struct cvg_engine *e);
 void cvg__reconsider(struct cvg_engine *e);
-cvg_time cvg__drop_at(struct cvg_engine *e, const struct slot *s);
+cvg_time cvg__drop_at(struct cvg_engine *e, struct slot *s);
+/* May it be served after its deadline? */
+bool cvg__late_is_fine(const struct cvg_engine *e, const struct slot *s);
 /* The next kind in the app's order gives way. False: nothing is left. */
 bool cvg__relax(struct cvg_engine *e, struct slot *s);
+/* Would what is up serve it if more of them gave way? */
+bool cvg__relaxing_helps(struct cvg_engine *e, const struct slot *s);
 
 /* request.c: a request's life. */
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a);
