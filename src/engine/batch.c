@@ -123,7 +123,6 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     bool answered = begun && done->status == CVG_OK;
     uint32_t device = e->units[b->unit].device;
     struct cvg_device_stats *stats = &e->stats->devices[device];
-    struct residency *r = cvg__residency(e, device, b->variant);
     const struct cvg_order_ops *order = e->policy.order;
     uint32_t index = (uint32_t)(b - e->batches);
     e->settled = false;
@@ -131,7 +130,6 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         cvg__unit_not_begun(e, index);
     }
     cvg__unit_end(e, index, done->run_time, answered);
-    r->runs--;
     e->n_running--;
     double energy_j = 0;
     if (answered) {
@@ -159,8 +157,6 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         }
     }
     end_requests(e, b, answered, done, energy_j);
-    if (!e->enabled[b->variant]) {
-        cvg__unload(e, device, b->variant);
-    }
+    cvg__model_ran(e, device, b->variant);
     cvg__batch_give(e, b);
 }

@@ -39,10 +39,12 @@ static void measure(struct cvg_engine *e)
     uint32_t running = e->n_batches * e->max_batch;
     e->n_slots = queued + (uint32_t)(e->box->n_apps + 1) * running + 1;
     /* A step ends at most: what one device down gives back or ends, the drops
-     * of the policy and of time, a start per batch, and loads. */
+     * of the policy and of time, a start per batch, a load and an unload of
+     * each variant. */
     e->max_actions = 2 * e->n_batches * e->max_batch + e->n_batches +
-                     e->drops_per_step + MAX_CHOICE_DROPS + MAX_CHOICE_LOADS +
-                     (uint32_t)(e->box->n_devices * e->box->n_variants) + 16;
+                     e->drops_per_step + MAX_CHOICE_DROPS +
+                     2 * (uint32_t)(e->box->n_devices * e->box->n_variants) +
+                     16;
 }
 
 static void *zeroed(size_t n, size_t size)
@@ -398,6 +400,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
         }
         choose(e);
     }
+    cvg__retry_loads(e);
     cvg__demand_ask(e);
     e->next_probe = cvg__next_probe(e);
     cvg__keep_watching(e);

@@ -91,6 +91,8 @@ struct device_state {
     cvg_span quarantine;        /* length of the last one; 0: it works */
     uint64_t memory_used;
     uint32_t n_resident;
+    uint32_t n_asked;   /* variants */
+    bool try_loads;     /* there may be room for them when this step ends */
     uint32_t n_running; /* batches on all its units */
     cvg_span busy;      /* of its units that hold something, when touched */
 };
@@ -99,9 +101,11 @@ struct device_state {
 struct residency {
     enum cvg_residency state;
     bool asked;    /* a policy or operator wants it; load when there is room */
-    bool failed;   /* to load; not tried again until an operator asks */
+    bool failed;   /* to load; not tried again until an operator asks, or the
+                    * device has been down */
     uint32_t runs; /* batches on it now */
     cvg_time used; /* last start */
+    cvg_time asked_at; /* since when it is asked */
 };
 
 /* What could serve a request alone, all its bounds but the deadline kept. */
@@ -305,6 +309,10 @@ void cvg__load(struct cvg_engine *e, uint32_t device, uint32_t variant);
 void cvg__unload(struct cvg_engine *e, uint32_t device, uint32_t variant);
 /* Loads what was asked for and is still not there. */
 void cvg__load_asked(struct cvg_engine *e, uint32_t device);
+/* The same for devices where something has made room; the policy goes first. */
+void cvg__retry_loads(struct cvg_engine *e);
+/* A batch on it has ended. */
+void cvg__model_ran(struct cvg_engine *e, uint32_t device, uint32_t variant);
 /* The device went down, its memory is lost: what it held is asked for again. */
 void cvg__forget_models(struct cvg_engine *e, uint32_t device);
 void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event);

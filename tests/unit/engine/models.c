@@ -334,6 +334,119 @@ static void failed_load_is_left_alone(void **state)
     rig_fini(&r);
 }
 
+/* --- loads that have to wait ---------------------------------------------- */
+
+/* What the operator wants is loaded when the batch in its way has ended. */
+static void load_after_a_batch(void **state)
+{
+    (void)state;
+    struct rig r;
+    room_for_one(&r);
+    rig_start(&r, "edf");
+    arrive_named(&r, 0, 1, 0);
+    rig_want(&r, CVG_MS(1), 1, true);
+    assert_int_equal(r.acts.n, 0);
+    rig_done(&r, CVG_MS(10), r.batch, CVG_OK);
+    assert_int_equal(rig_action(&r, CVG_ACT_UNLOAD, 0)->model_on.variant, 0);
+    rig_model_on(&r, CVG_MS(11), CVG_EV_UNLOADED, 0, 0);
+    assert_int_equal(rig_action(&r, CVG_ACT_LOAD, 0)->model_on.variant, 1);
+    rig_fini(&r);
+}
+
+/* One device with room for one of three; v1 is being loaded. */
+static void loading_one_of_three(struct rig *r)
+{
+    rig_init(r);
+    world_device(&r->w, "d0", CVG_FCFS, 1, 1)->resident = 1;
+    world_variant(&r->w, "v0", 0.9);
+    world_variant(&r->w, "v1", 0.9);
+    world_variant(&r->w, "v2", 0.9);
+    world_profile(&r->w, "v0", "d0", 1, 10, 5);
+    world_profile(&r->w, "v1", "d0", 1, 10, 5);
+    world_profile(&r->w, "v2", "d0", 1, 10, 5);
+    world_app(&r->w, "a0");
+    rig_start(r, "edf");
+    rig_want(r, 0, 1, true);
+    rig_model_on(r, CVG_MS(1), CVG_EV_UNLOADED, 0, 0);
+    assert_int_equal(rig_action(r, CVG_ACT_LOAD, 0)->model_on.variant, 1);
+    rig_want(r, CVG_MS(2), 2, true);
+    assert_int_equal(r->acts.n, 0);
+}
+
+static void load_after_a_failed_load(void **state)
+{
+    (void)state;
+    struct rig r;
+    loading_one_of_three(&r);
+    rig_model_on(&r, CVG_MS(3), CVG_EV_LOAD_FAILED, 0, 1);
+    assert_int_equal(rig_action(&r, CVG_ACT_LOAD, 0)->model_on.variant, 2);
+    rig_fini(&r);
+}
+
+static void load_after_a_load(void **state)
+{
+    (void)state;
+    struct rig r;
+    loading_one_of_three(&r);
+    rig_model_on(&r, CVG_MS(3), CVG_EV_LOADED, 0, 1);
+    assert_int_equal(rig_action(&r, CVG_ACT_UNLOAD, 0)->model_on.variant, 1);
+    rig_fini(&r);
+    /* but who waits for what has been loaded goes first */
+    loading_one_of_three(&r);
+    arrive_named(&r, CVG_MS(2), 1, 1);
+    rig_model_on(&r, CVG_MS(3), CVG_EV_LOADED, 0, 1);
+    assert_int_equal(rig_action(&r, CVG_ACT_START, 0)->start.variant, 1);
+    assert_int_equal(rig_count(&r, CVG_ACT_UNLOAD), 0);
+    rig_fini(&r);
+}
+
+/* Both units of a device are kept busy with v0 and v1, so that there is always
+ * one that runs, and memory is full. Who needs v2, which takes all of it, gets
+ * it all the same: after a second of patience, or two without deadline. */
+static void large_beside_small_ones(const char *policy)
+{
+    struct world w;
+    world_init(&w);
+    world_device(&w, "d0", CVG_FCFS, 2, 1)->memory_bytes = 2 << 20;
+    world_variant(&w, "v0", 0.9);
+    world_variant(&w, "v1", 0.9);
+    world_variant(&w, "v2", 0.9)->memory_bytes = 2 << 20;
+    static const char *const names[] = {"v0", "v1", "v2"};
+    for (uint32_t v = 0; v < 3; v++) {
+        world_profile(&w, names[v], "d0", 1, 10, 5);
+        cvg_profile_set_load(w.box->profile, v, 0, CVG_MS(100));
+    }
+    world_app(&w, "a0");
+    world_start(&w, policy);
+    struct cvg_arrival small = {.overrides = 1U << CVG_SLO_DEADLINE,
+                                .bounds = {.deadline = CVG_MS(50)}};
+    struct cvg_arrival large = {.id = 9999, .variant = 2};
+    world_arrive_with(&w, CVG_MS(20), &large);
+    for (int i = 0; i < 750; i++) {
+        small.variant = (uint32_t)i % 2;
+        world_arrive_with(&w, i * CVG_MS(4), &small);
+    }
+    world_run_until(&w, CVG_MS(2800));
+    struct cvg_explanation why;
+    assert_int_equal(cvg_engine_explain(world_engine(&w), 9999, &why), CVG_OK);
+    if (!why.ended || why.outcome != CVG_OUTCOME_SERVED) {
+        fail_msg("%s: not served", policy);
+    }
+    world_run_until(&w, CVG_S(10));
+    assert_int_equal(cvg_engine_live(world_engine(&w)), 0);
+    assert_true(w.ended[CVG_OUTCOME_SERVED] > 500);
+    world_fini(&w);
+}
+
+static void nobody_starves_for_a_load(void **state)
+{
+    (void)state;
+    const char *policy;
+    for (size_t k = 0; (policy = cvg_policy_name(k)) != NULL; k++) {
+        large_beside_small_ones(policy);
+    }
+}
+
 /* Nothing that could run it will ever be there: it ends, deadline or not. */
 static void nobody_waits_for_a_failed_load(void **state)
 {
@@ -398,6 +511,25 @@ static void device_up_brings_its_variants_back(void **state)
     const struct cvg_start *s = &rig_action(&r, CVG_ACT_START, 0)->start;
     assert_int_equal(s->variant, 2);
     assert_int_equal(s->device, 0);
+    rig_fini(&r);
+}
+
+/* It goes down while it is loading one, or has just failed to: it is tried
+ * again. */
+static void down_and_up_during_a_load(void **state)
+{
+    (void)state;
+    struct rig r;
+    loading_one_of_three(&r);
+    rig_device(&r, CVG_MS(3), 0, false);
+    rig_model_on(&r, CVG_MS(3), CVG_EV_LOAD_FAILED, 0, 1);
+    rig_want(&r, CVG_MS(4), 2, false);
+    rig_device(&r, CVG_MS(5), 0, true);
+    assert_int_equal(rig_action(&r, CVG_ACT_LOAD, 0)->model_on.variant, 1);
+    rig_model_on(&r, CVG_MS(6), CVG_EV_LOAD_FAILED, 0, 1);
+    rig_device(&r, CVG_MS(6), 0, false);
+    rig_device(&r, CVG_MS(7), 0, true);
+    assert_int_equal(rig_action(&r, CVG_ACT_LOAD, 0)->model_on.variant, 1);
     rig_fini(&r);
 }
 
@@ -735,9 +867,14 @@ int main(void)
         cmocka_unit_test(taken_out_while_it_is_loaded),
         cmocka_unit_test(taken_out_and_the_device_goes_down),
         cmocka_unit_test(failed_load_is_left_alone),
+        cmocka_unit_test(load_after_a_batch),
+        cmocka_unit_test(load_after_a_failed_load),
+        cmocka_unit_test(load_after_a_load),
+        cmocka_unit_test(nobody_starves_for_a_load),
         cmocka_unit_test(nobody_waits_for_a_failed_load),
         cmocka_unit_test(nobody_waits_for_what_was_taken_out),
         cmocka_unit_test(device_up_brings_its_variants_back),
+        cmocka_unit_test(down_and_up_during_a_load),
         cmocka_unit_test(down_twice_and_up_twice),
         cmocka_unit_test(laws_of_residency),
     };
