@@ -65,6 +65,12 @@ static inline uint64_t cvg_device_bit(uint32_t device)
 uint64_t cvg_view_devices(const struct cvg_view *view,
                           const struct cvg_request *request);
 
+/* The variants of the request's family, by their place in it, that the device
+ * holds and that may be accurate enough: bit i & 63 for the i-th. It may name
+ * too many, never too few. O(1). */
+uint64_t cvg_view_usable(const struct cvg_view *view,
+                         const struct cvg_request *request, uint32_t device);
+
 /* The next waiting request of the app after `after` (NULL: from the front)
  * that one of `devices` could run now (0: that no device at all could), and
  * that is due at `due` or later. NULL: none. O(log waiting). */

@@ -58,6 +58,7 @@ static bool allocate(struct cvg_engine *e)
     size_t pairs = box->n_devices * box->n_variants;
     e->apps = zeroed(box->n_apps, sizeof *e->apps);
     e->reach = zeroed(box->n_apps, sizeof *e->reach);
+    e->usable = zeroed(box->n_apps * box->n_devices, sizeof *e->usable);
     e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
@@ -79,11 +80,11 @@ static bool allocate(struct cvg_engine *e)
         zeroed((size_t)e->n_batches * e->max_batch, sizeof *e->action_ids);
     e->ended = zeroed(e->max_ended, sizeof *e->ended);
     e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
-    return e->apps != NULL && e->reach != NULL && e->enabled != NULL &&
-           e->slots != NULL && e->queues != NULL && e->demand.counts != NULL &&
-           e->heap != NULL && e->units != NULL && e->unit_states != NULL &&
-           e->first_unit != NULL && e->batches != NULL &&
-           e->batch_slots != NULL && e->devices != NULL &&
+    return e->apps != NULL && e->reach != NULL && e->usable != NULL &&
+           e->enabled != NULL && e->slots != NULL && e->queues != NULL &&
+           e->demand.counts != NULL && e->heap != NULL && e->units != NULL &&
+           e->unit_states != NULL && e->first_unit != NULL &&
+           e->batches != NULL && e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
            e->choices.starts != NULL && e->actions != NULL &&
            e->action_ids != NULL && e->ended != NULL && e->ended_ids != NULL &&
@@ -225,6 +226,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->allocation_state);
     free(e->apps);
     free(e->reach);
+    free(e->usable);
     free(e->enabled);
     free(e->slots);
     cvg_id_map_fini(&e->by_id);

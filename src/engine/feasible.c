@@ -149,6 +149,31 @@ const struct reach *cvg__reach(struct cvg_engine *e,
     return r->plain != 0 ? &e->reach[r->app] : &recall(e, r)->reach;
 }
 
+static double best_accuracy(const struct cvg_variant *v)
+{
+    double best = 0;
+    for (uint32_t exit = 0; exit < v->n_exits; exit++) {
+        best = fmax(best, v->accuracy[exit]);
+    }
+    return best;
+}
+
+static uint64_t usable_on(const struct cvg_engine *e,
+                          const struct cvg_request *r, uint32_t device)
+{
+    const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
+    uint64_t usable = 0;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        if (e->enabled[v] &&
+            cvg__residency(e, device, v)->state == CVG_RESIDENT &&
+            best_accuracy(&e->box->variants[v]) >= r->min_accuracy - 1e-12) {
+            usable |= 1ULL << (i & 63U);
+        }
+    }
+    return usable;
+}
+
 void cvg__refresh_reach(struct cvg_engine *e)
 {
     e->reach_changes++;
@@ -157,6 +182,9 @@ void cvg__refresh_reach(struct cvg_engine *e)
         struct slot s = {.request = {.app = a, .variant = CVG_ANY}};
         cvg__set_bounds(e, &s);
         e->reach[a] = work_out(e, &s.request);
+        for (uint32_t d = 0; d < e->box->n_devices; d++) {
+            e->usable[a * e->box->n_devices + d] = usable_on(e, &s.request, d);
+        }
     }
 }
 

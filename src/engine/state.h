@@ -178,6 +178,7 @@ struct cvg_engine {
 
     struct cvg_app *apps; /* a copy of the box's: SLOs may change */
     struct reach *reach;  /* [app], with the app's own bounds */
+    uint64_t *usable;     /* [app * n_devices + device]: cvg_view_usable() */
     struct known_reach known_reach[KNOWN_REACH];
     uint64_t reach_changes;
     bool residency_changed; /* reach is of before */

@@ -59,6 +59,15 @@ uint64_t cvg_view_devices(const struct cvg_view *view,
     return slot_of(request)->devices;
 }
 
+uint64_t cvg_view_usable(const struct cvg_view *view,
+                         const struct cvg_request *request, uint32_t device)
+{
+    const struct cvg_engine *e = engine_of(view);
+    return request->plain != 0
+               ? e->usable[request->app * e->box->n_devices + device]
+               : UINT64_MAX;
+}
+
 const struct cvg_request *cvg_view_next_on(const struct cvg_view *view,
                                            uint32_t app,
                                            const struct cvg_request *after,

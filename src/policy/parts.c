@@ -82,6 +82,22 @@ static bool is_better(const struct scheduling *s, const struct cvg_request *r,
     return a->finish < b->finish;
 }
 
+/* Is a way that is done at `earliest`, if not later, not better for sure? Most
+ * are not, and the exact prediction costs more than all else. */
+static bool is_no_better(const struct scheduling *s,
+                         const struct cvg_request *r, cvg_time earliest,
+                         const struct cvg_way *best)
+{
+    if (best->finish == CVG_NEVER) {
+        return false;
+    }
+    if (s->policy->order->prefer == NULL) {
+        return earliest >= best->finish;
+    }
+    cvg_time due = cvg_request_due(r);
+    return best->finish <= due && earliest > due;
+}
+
 /* A mean over a window is held by holding it with every answer. */
 static double wanted_accuracy(const struct scheduling *s,
                               const struct cvg_request *r)
@@ -133,8 +149,12 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
         }
     }
     way.n = 1; /* of a batch that is begun when it has reached `min` */
-    way.finish = finish_alone(s, unit, variant, last, min);
     way.service = service(s, device, variant, last, min);
+    cvg_time from = p->forming ? p->ends : s->view->now;
+    if (is_no_better(s, r, from + way.service, best)) {
+        return;
+    }
+    way.finish = finish_alone(s, unit, variant, last, min);
     way.energy_j =
         cvg_profile_energy(profile, variant, 0, last, device, min) / min;
     if (is_better(s, r, &way, best)) {
@@ -153,9 +173,11 @@ static struct cvg_way best_above(const struct scheduling *s,
         if (!cvg_view_up(s->view, unit->device)) {
             continue;
         }
+        uint64_t usable = cvg_view_usable(s->view, r, unit->device);
         for (size_t i = 0; i < family->n_variants; i++) {
             uint32_t v = family->variants[i];
-            if (cvg_view_enabled(s->view, v) &&
+            if ((usable >> (i & 63U) & 1U) != 0 &&
+                cvg_view_enabled(s->view, v) &&
                 (r->variant == CVG_ANY || r->variant == v)) {
                 consider(s, r, wanted, unit, v, &best);
             }
