@@ -487,7 +487,8 @@ static bool candidate_of(struct state *s, const struct cvg_view *view,
                          struct candidate *c)
 {
     uint32_t waiting = cvg_view_waiting(view, app);
-    const struct cvg_request *r = next_here(s, view, unit, app, NULL);
+    const struct cvg_request *r =
+        waiting > 0 ? next_here(s, view, unit, app, NULL) : NULL;
     looked_at(s, view, unit, app, r);
     for (uint32_t k = 0; r != NULL && k < SCAN; k++) {
         const struct cvg__ways *ways =
