@@ -188,21 +188,26 @@ void cvg__refresh_reach(struct cvg_engine *e)
     }
 }
 
+static void reconsider(struct cvg_engine *e, uint32_t i)
+{
+    struct slot *s = &e->slots[i];
+    cvg__queue_set_devices(e, i, cvg__reach(e, &s->request)->devices);
+    cvg_time drop_at = cvg__drop_at(e, s);
+    if (drop_at != s->drop_at) {
+        s->drop_at = drop_at;
+        cvg__expiry_update(e, i);
+    }
+}
+
 /* Anew for all that wait: a device, a variant or a residency changed. */
 void cvg__reconsider(struct cvg_engine *e)
 {
     cvg__refresh_reach(e);
     e->settled = false;
-    for (uint32_t i = 0; i < e->n_slots && e->n_waiting > 0; i++) {
-        struct slot *s = &e->slots[i];
-        if (s->state != SLOT_WAITING) {
-            continue;
-        }
-        cvg__queue_set_devices(e, i, cvg__reach(e, &s->request)->devices);
-        cvg_time drop_at = cvg__drop_at(e, s);
-        if (drop_at != s->drop_at) {
-            s->drop_at = drop_at;
-            cvg__expiry_update(e, i);
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        uint32_t i = e->queues[a].first;
+        for (; i != NONE; i = e->slots[i].next) {
+            reconsider(e, i);
         }
     }
 }

@@ -91,18 +91,22 @@ static void give_slot(struct cvg_engine *e, uint32_t slot)
     e->n_live--;
 }
 
+/* Long queues of batches of days would not fit into a span. */
+#define LONGEST_BACKLOG_NS 1e18
+
 /* Time until the backlog of all apps has been worked off: what a rejected
  * client is told to wait. */
 static cvg_span backlog(const struct cvg_engine *e)
 {
-    cvg_span work = 0;
+    double work_ns = 0;
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
         cvg_span each = e->reach[a].profile;
         if (each != CVG_NEVER) {
-            work += each * e->queues[a].n;
+            work_ns += (double)each * e->queues[a].n;
         }
     }
-    return work / (e->n_units > 0 ? e->n_units : 1) + CVG_MS(1);
+    double wait_ns = work_ns / (e->n_units > 0 ? e->n_units : 1);
+    return (cvg_span)fmin(wait_ns, LONGEST_BACKLOG_NS) + CVG_MS(1);
 }
 
 static struct cvg_ending ending_of(const struct cvg_engine *e,

@@ -215,6 +215,24 @@ static void retry_after_follows_the_backlog(void **state)
     assert_in_range(told[1], CVG_MS(100), CVG_S(5));
 }
 
+/* Even where it is longer than any clock runs. */
+static void retry_after_ages(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    world_device(&r.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&r.w, "v0", 0.9);
+    world_profile(&r.w, "v0", "d0", 1, 1e9, 0);
+    world_app(&r.w, "a0")->queue_limit = 10000;
+    rig_start(&r, "edf");
+    for (uint64_t i = 1; i <= 10002; i++) {
+        rig_arrive(&r, 0, i, NULL);
+    }
+    assert_true(rig_action(&r, CVG_ACT_DROP, 0)->drop.retry_after > CVG_S(1));
+    rig_fini(&r);
+}
+
 static void no_use_to_retry_the_impossible(void **state)
 {
     (void)state;
@@ -818,6 +836,7 @@ int main(void)
         cmocka_unit_test(ended_ring_of_any_ids),
         cmocka_unit_test(queue_limits_are_per_app),
         cmocka_unit_test(retry_after_follows_the_backlog),
+        cmocka_unit_test(retry_after_ages),
         cmocka_unit_test(no_use_to_retry_the_impossible),
         cmocka_unit_test(attempts_are_limited),
         cmocka_unit_test(lost_batches_of_all_apps_fit),
