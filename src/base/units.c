@@ -141,7 +141,9 @@ enum cvg_status cvg_parse_number(const char *text, double *out,
     char *end = NULL;
     double value = plain ? strtod(text, &end) : 0;
     if (!plain || *end != '\0' || !isfinite(value)) {
-        return cvg_fail(err, CVG_CONFIG, "'%.80s' is no finite number", text);
+        return cvg_fail(err, CVG_CONFIG,
+                        "'%.80s' is no finite number: give one such as 0.75",
+                        text);
     }
     *out = value;
     return CVG_OK;
@@ -153,7 +155,12 @@ enum cvg_status cvg_parse_count(const char *text, uint64_t min, uint64_t max,
     bool digits = *text != '\0' && text[strspn(text, "0123456789")] == '\0';
     errno = 0;
     uint64_t value = digits ? strtoull(text, NULL, 10) : 0;
-    if (!digits || errno == ERANGE || value < min || value > max) {
+    bool right = digits && errno != ERANGE && value >= min && value <= max;
+    if (!right && min == max) {
+        return cvg_fail(err, CVG_CONFIG, "'%.80s' will not do: give %llu", text,
+                        (unsigned long long)min);
+    }
+    if (!right) {
         return cvg_fail(err, CVG_CONFIG,
                         "'%.80s' is no whole number from %llu to %llu", text,
                         (unsigned long long)min, (unsigned long long)max);

@@ -24,10 +24,10 @@ static const struct spoilt whole[] = {
 static const struct spoilt top[] = {
     {"version: 1\n", "", "b/box.yaml:1:1: a box: the key 'version' is missing"},
     {"version: 1", "version: 2",
-     "b/box.yaml:1:10: version: '2' is no whole number from 1 to 1"},
+     "b/box.yaml:1:10: version: '2' will not do: give 1"},
     {"version: 1", "version:", "b/box.yaml:1:1: version: it has no value"},
     {"version: 1", "version: ~",
-     "b/box.yaml:1:10: version: '~' is no whole number from 1 to 1"},
+     "b/box.yaml:1:10: version: '~' will not do: give 1"},
     {"version: 1", "version: [1]",
      "b/box.yaml:1:11: version: a single value is expected, not a list"},
     {"version: 1", "version: !!int 1",
@@ -167,7 +167,7 @@ static const struct spoilt contention[] = {
     {"slowdown: 1.27", "slowdown: 0.5",
      "b/box.yaml:21:47: slowdown: '0.5' is out of range: 1 to 1000"},
     {"slowdown: 1.27", "slowdown: .inf",
-     "b/box.yaml:21:47: slowdown: '.inf' is no finite number"},
+     "b/box.yaml:21:47: slowdown: '.inf' is no finite number: give one such as 0.75"},
     {", slowdown: 1.27", "",
      "b/box.yaml:21:15: contention: the key 'slowdown' is missing"},
 };
@@ -216,11 +216,11 @@ static const struct spoilt apps[] = {
      "b/box.yaml:28:13: weight: '0' is out of range: more than 0, at most "
      "1000000"},
     {"weight: 2", "weight: NaN",
-     "b/box.yaml:28:13: weight: 'NaN' is no finite number"},
+     "b/box.yaml:28:13: weight: 'NaN' is no finite number: give one such as 0.75"},
     {"weight: 2", "weight: 1e999",
-     "b/box.yaml:28:13: weight: '1e999' is no finite number"},
+     "b/box.yaml:28:13: weight: '1e999' is no finite number: give one such as 0.75"},
     {"weight: 2", "weight: 0x10",
-     "b/box.yaml:28:13: weight: '0x10' is no finite number"},
+     "b/box.yaml:28:13: weight: '0x10' is no finite number: give one such as 0.75"},
     {"deadline: 50ms", "deadline: 50",
      "b/box.yaml:29:21: deadline: '50' is no time: give a number with one of "
      "the units ns, us, ms, s, min, h, for example 33ms"},
@@ -236,7 +236,7 @@ static const struct spoilt apps[] = {
     {"accuracy: 0.75", "accuracy: 1.01",
      "b/box.yaml:29:37: accuracy: '1.01' is out of range: 0 to 1"},
     {"accuracy: 0.75", "accuracy: 75%",
-     "b/box.yaml:29:37: accuracy: '75%' is no finite number"},
+     "b/box.yaml:29:37: accuracy: '75%' is no finite number: give one such as 0.75"},
     {"throughput: 30/s", "throughput: 30",
      "b/box.yaml:29:55: throughput: '30' is no rate: give a number with one of "
      "the units /s, /min, for example 30/s"},
@@ -335,7 +335,7 @@ static void test_long_path(void **state)
         cvg_config_parse_box("version: \"1\\n\"", 14, path, 0, &box, &err),
         CVG_CONFIG);
     assert_non_null(
-        strstr(err.text, "x:1:10: version: '1?' is no whole number"));
+        strstr(err.text, "x:1:10: version: '1?' will not do"));
 }
 
 static void test_file_errors(void **state)

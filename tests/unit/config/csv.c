@@ -151,13 +151,17 @@ static const struct spoilt profile[] = {
      "b/profile.csv:2:17: mean_ms: '1e-7' is less than a nanosecond: more than "
      "0, at most 1e9"},
     {"small,0,coral,1,2.6", "small,0,coral,1,",
-     "b/profile.csv:2:17: mean_ms: '' is no finite number"},
+     "b/profile.csv:2:17: mean_ms: '' is no finite number: give one such as "
+     "0.75"},
     {"small,0,coral,1,2.6", "small,0,coral,1,nan",
-     "b/profile.csv:2:17: mean_ms: 'nan' is no finite number"},
+     "b/profile.csv:2:17: mean_ms: 'nan' is no finite number: give one such as "
+     "0.75"},
     {"small,0,coral,1,2.6", "small,0,coral,1,Infinity",
-     "b/profile.csv:2:17: mean_ms: 'Infinity' is no finite number"},
+     "b/profile.csv:2:17: mean_ms: 'Infinity' is no finite number: give one "
+     "such as 0.75"},
     {"small,0,coral,1,2.6", "small,0,coral,1,2.6ms",
-     "b/profile.csv:2:17: mean_ms: '2.6ms' is no finite number"},
+     "b/profile.csv:2:17: mean_ms: '2.6ms' is no finite number: give one such "
+     "as 0.75"},
     {"1,1,1,1.5,2,5", "1,1,,1.5,2,5",
      "b/profile.csv:3:20: p50_ms: 2 of p50_ms, p95_ms, p99_ms are given: give "
      "all three or none"},
@@ -191,7 +195,8 @@ static const struct spoilt profile[] = {
      "'gpu', but none of exit 0"},
     /* Rows of others must be well formed too. */
     {"face,0,orin,1,3", "face,0,orin,1,x",
-     "b/profile.csv:9:15: mean_ms: 'x' is no finite number"},
+     "b/profile.csv:9:15: mean_ms: 'x' is no finite number: give one such as "
+     "0.75"},
     {"other,0,cpu0,1,3,,,,,,,,", "other,0,cpu0,1,3,,,,,,,",
      "b/profile.csv:8:1: the row has 12 fields, the header 13"},
 };
@@ -238,7 +243,8 @@ static const struct spoilt variants[] = {
     {"small,0,0.6", "small,0,-0.1",
      "b/variants.csv:2:9: accuracy: '-0.1' is out of range: 0 to 1"},
     {"small,0,0.6", "small,0,",
-     "b/variants.csv:2:9: accuracy: '' is no finite number"},
+     "b/variants.csv:2:9: accuracy: '' is no finite number: give one such as "
+     "0.75"},
     {"small,0,0.6", "small,1,0.6",
      "b/variants.csv:3:1: a second row for variant 'small', exit 1"},
     {"small,0,0.6", "other,1,0.6",
@@ -250,7 +256,8 @@ static const struct spoilt variants[] = {
     {",25,120,,", ",-25,120,,",
      "b/variants.csv:4:33: weights_mib: '-25' is out of range: 0 to 1e9"},
     {",25,120,,", ",25,inf,,",
-     "b/variants.csv:4:36: memory_mib: 'inf' is no finite number"},
+     "b/variants.csv:4:36: memory_mib: 'inf' is no finite number: give one "
+     "such as 0.75"},
     {",25,120,,", ",25,120,2,",
      "b/variants.csv:4:40: sparsity: '2' is out of range: 0 to 1"},
 };

@@ -318,7 +318,7 @@ static const struct spoilt wrong_traces[] = {
     {NULL, TRACE "-1,door,,\n",
      "t.csv:2:1: arrival_ms: '-1' is out of range: 0 to 3.1536e10 (a year)"},
     {NULL, TRACE "inf,door,,\n",
-     "t.csv:2:1: arrival_ms: 'inf' is no finite number"},
+     "t.csv:2:1: arrival_ms: 'inf' is no finite number: give one such as 0.75"},
     {NULL, TRACE "1,dor,,\n",
      "t.csv:2:3: app: unknown app 'dor'; did you mean 'door'?"},
     {NULL, TRACE "1,,,\n", "t.csv:2:3: app: it is empty"},
