@@ -102,10 +102,18 @@ struct cvg_app {
     bool built_in;        /* the best-effort app of a family that has no app */
 };
 
+/* A place in a file, counted from 1; line 0: nowhere. */
+struct cvg_place {
+    uint32_t line, column;
+};
+
 /* How policies are named: a name, or parts; NULL = not given. */
 struct cvg_policy_spec {
     char *name;
     char *allocation, *order, *batching, *exits;
+    /* Where each is written, for messages; NULL: nowhere. */
+    const char *file; /* borrowed */
+    struct cvg_place name_at, allocation_at, order_at, batching_at, exits_at;
 };
 
 struct cvg_server_settings { /* "HOST:PORT"; NULL = default or off */

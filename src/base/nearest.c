@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LONGEST_NAME 64
@@ -58,4 +59,42 @@ const char *cvg_nearest_name(const char *text, const char *const *names,
         }
     }
     return best;
+}
+
+static bool add(struct cvg_hint *hint, size_t *used, const char *text)
+{
+    size_t length = strlen(text);
+    if (*used + length + sizeof ", ..." > sizeof hint->text) {
+        return false;
+    }
+    memcpy(hint->text + *used, text, length + 1);
+    *used += length;
+    return true;
+}
+
+/* "; known: a, b, c", cut off between names when it gets long. */
+static void list_names(struct cvg_hint *hint, const char *const *names,
+                       size_t n)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t before = used;
+        if (!add(hint, &used, i == 0 ? "; known: " : ", ") ||
+            !add(hint, &used, names[i])) {
+            memcpy(hint->text + before, ", ...", sizeof ", ...");
+            return;
+        }
+    }
+}
+
+struct cvg_hint cvg__hint(const char *seen, const char *const *names, size_t n)
+{
+    struct cvg_hint hint = {""};
+    const char *near = cvg_nearest_name(seen, names, n);
+    if (near != NULL) {
+        snprintf(hint.text, sizeof hint.text, "; did you mean '%.200s'?", near);
+    } else {
+        list_names(&hint, names, n);
+    }
+    return hint;
 }

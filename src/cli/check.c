@@ -87,37 +87,6 @@ static void note(struct check *check, const char *key, size_t n)
 /* --- a box -----------------------------------------------------------------
  */
 
-/* Which part of the policy is wrong? Each is tried alone, so that its line can
- * be named. */
-static enum cvg_status check_policy(const struct check *check,
-                                    const struct cvg_policy_spec *spec,
-                                    const struct cvg_config_notes *notes,
-                                    struct cvg_error *err)
-{
-    const struct {
-        struct cvg_policy_spec spec;
-        struct cvg_place at;
-    } tries[] = {
-        {{.name = spec->name}, notes->policy},
-        {{.allocation = spec->allocation}, notes->allocation},
-        {{.order = spec->order}, notes->order},
-        {{.batching = spec->batching}, notes->batching},
-        {{.exits = spec->exits}, notes->exits},
-        {*spec, notes->policy}, /* each is right, but not together */
-    };
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
-        struct cvg_policy policy;
-        struct cvg_error why;
-        enum cvg_status status =
-            cvg_policy_from_spec(&tries[i].spec, &policy, &why);
-        if (status != CVG_OK) {
-            return cvg_fail(err, status, "%s:%u:%u: policy: %s", check->path,
-                            tries[i].at.line, tries[i].at.column, why.text);
-        }
-    }
-    return CVG_OK;
-}
-
 static size_t named_apps(const struct cvg_box *box)
 {
     size_t n = 0;
@@ -168,7 +137,8 @@ static enum cvg_status check_box(struct check *check, struct cvg_error *err)
     enum cvg_status status =
         cvg_config_read_box(&file, 1, 0, &notes, &box, err);
     if (status == CVG_OK) {
-        status = check_policy(check, &box->policy, &notes, err);
+        struct cvg_policy policy;
+        status = cvg_policy_from_spec(&box->policy, &policy, err);
         if (status != CVG_OK) {
             cvg_box_destroy(box);
         }

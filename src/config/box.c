@@ -43,21 +43,19 @@ static struct cvg_place part_place(struct cvg_value policy, const char *part)
     return value.node != NULL ? value.at : (struct cvg_place){0, 0};
 }
 
-static void note_policy(struct cvg_box_reader *box_reader,
+/* Whether there is a policy of that name is known above this folder. */
+static void note_places(struct cvg_policy_spec *policy, const char *file,
                         struct cvg_value value)
 {
-    struct cvg_config_notes *notes = box_reader->notes;
-    if (notes == NULL) {
-        return;
-    }
-    notes->policy = value.at;
+    policy->file = file;
+    policy->name_at = value.at;
     if (fy_node_is_mapping(value.node)) {
         struct cvg_place name = part_place(value, "name");
-        notes->policy = name.line > 0 ? name : value.at;
-        notes->allocation = part_place(value, "allocation");
-        notes->order = part_place(value, "order");
-        notes->batching = part_place(value, "batching");
-        notes->exits = part_place(value, "exits");
+        policy->name_at = name.line > 0 ? name : value.at;
+        policy->allocation_at = part_place(value, "allocation");
+        policy->order_at = part_place(value, "order");
+        policy->batching_at = part_place(value, "batching");
+        policy->exits_at = part_place(value, "exits");
     }
 }
 
@@ -77,7 +75,7 @@ static enum cvg_status set_policy(struct cvg_reader *reader,
         status = cvg__read_scalar(reader, value, &plain, &box->policy.name);
     }
     if (status == CVG_OK) {
-        note_policy(cvg__box_reader(reader), value);
+        note_places(&box->policy, box->path, value);
     }
     return status;
 }
@@ -340,7 +338,7 @@ static enum cvg_status read_opened(struct cvg_box_reader *reader,
 }
 
 static enum cvg_status read_box(const struct cvg_files *files, unsigned flags,
-                                struct cvg_config_notes *notes,
+                                const struct cvg_config_notes *notes,
                                 struct cvg_box **out, struct cvg_error *err)
 {
     const char *path = files->items[0].path;
@@ -378,7 +376,7 @@ static enum cvg_status read_box(const struct cvg_files *files, unsigned flags,
 
 enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
                                     size_t n_files, unsigned flags,
-                                    struct cvg_config_notes *notes,
+                                    const struct cvg_config_notes *notes,
                                     struct cvg_box **out, struct cvg_error *err)
 {
     struct cvg_files held = {.items = files, .n = n_files};

@@ -9,7 +9,7 @@ struct cvg_box_reader { /* context of the setters */
     struct cvg_reader reader;
     const struct cvg_files *files;
     unsigned flags;
-    struct cvg_config_notes *notes; /* may be NULL */
+    const struct cvg_config_notes *notes; /* may be NULL */
     struct cvg_box *box;
     struct cvg_value root; /* while box.yaml is open */
     uint32_t *exits;       /* bits: exits of each variant that have a row */

@@ -47,19 +47,12 @@ enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
                                           struct cvg_config_texts *texts,
                                           struct cvg_error *err);
 
-/* A place in a file, counted from 1; line 0: nowhere. */
-struct cvg_place {
-    uint32_t line, column;
-};
-
-/* What `convergo check` tells beside errors. */
+/* What is told beside errors. */
 struct cvg_config_notes {
     /* "file:line:column: ..." of what is allowed but looks wrong; may be NULL
      */
     void (*warn)(void *context, const char *message);
     void *context;
-    /* Filled in: where box.yaml writes its policy, and its parts. */
-    struct cvg_place policy, allocation, order, batching, exits;
 };
 
 /* The general form of the two above. files[0] is box.yaml, read from disk if
@@ -67,7 +60,7 @@ struct cvg_config_notes {
  * none from disk. `notes` may be NULL. */
 enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
                                     size_t n_files, unsigned flags,
-                                    struct cvg_config_notes *notes,
+                                    const struct cvg_config_notes *notes,
                                     struct cvg_box **out,
                                     struct cvg_error *err);
 

@@ -1,9 +1,7 @@
 /* Names in files: which are allowed, and which was meant. */
 #include "config/names.h"
 
-#include "base/nearest.h"
 #include <convergo/box.h>
-#include <stdio.h>
 #include <string.h>
 
 bool cvg__name_is_valid(const char *name, bool slash)
@@ -23,44 +21,6 @@ const char *cvg__name_rule(bool slash)
                    "starting with '.' or '/'"
                  : "use 1 to 128 of A-Z a-z 0-9 . _ -, without '..' and not "
                    "starting with '.'";
-}
-
-static bool add(struct cvg_hint *hint, size_t *used, const char *text)
-{
-    size_t length = strlen(text);
-    if (*used + length + sizeof ", ..." > sizeof hint->text) {
-        return false;
-    }
-    memcpy(hint->text + *used, text, length + 1);
-    *used += length;
-    return true;
-}
-
-/* "; known: a, b, c", cut off between names when it gets long. */
-static void list_names(struct cvg_hint *hint, const char *const *names,
-                       size_t n)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t before = used;
-        if (!add(hint, &used, i == 0 ? "; known: " : ", ") ||
-            !add(hint, &used, names[i])) {
-            memcpy(hint->text + before, ", ...", sizeof ", ...");
-            return;
-        }
-    }
-}
-
-struct cvg_hint cvg__hint(const char *seen, const char *const *names, size_t n)
-{
-    struct cvg_hint hint = {""};
-    const char *near = cvg_nearest_name(seen, names, n);
-    if (near != NULL) {
-        snprintf(hint.text, sizeof hint.text, "; did you mean '%.200s'?", near);
-    } else {
-        list_names(&hint, names, n);
-    }
-    return hint;
 }
 
 struct cvg_hint cvg__hint_items(const char *seen, const void *items, size_t n,

@@ -2,6 +2,7 @@
 #ifndef CVG_CONFIG_NAMES_H
 #define CVG_CONFIG_NAMES_H
 
+#include "base/nearest.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,13 +15,8 @@ bool cvg__name_is_valid(const char *name, bool slash);
 /* What is allowed, for messages. */
 const char *cvg__name_rule(bool slash);
 
-/* What to say after an unknown name: "; did you mean 'x'?", or a list of the
- * known ones, or nothing. */
-struct cvg_hint {
-    char text[256];
-};
-struct cvg_hint cvg__hint(const char *seen, const char *const *names, size_t n);
-/* The same for `n` structs of `size` bytes whose first member is their name. */
+/* The hint (base/nearest.h) of `n` structs of `size` bytes whose first member
+ * is their name. */
 struct cvg_hint cvg__hint_items(const char *seen, const void *items, size_t n,
                                 size_t size);
 

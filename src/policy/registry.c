@@ -64,10 +64,8 @@ static const void *find_part(const void *const *table, size_t n,
             return table[i];
         }
     }
-    const char *near = cvg_nearest_name(name, names, n);
-    cvg_fail(err, CVG_CONFIG, "unknown %s '%.60s'%s%s%s", what, name,
-             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-             near != NULL ? "'?" : "");
+    cvg_fail(err, CVG_CONFIG, "unknown %s '%.60s'%s", what, name,
+             cvg__hint(name, names, n).text);
     return NULL;
 }
 
@@ -94,13 +92,8 @@ static enum cvg_status set_part(struct cvg_policy *p, const char *part,
     } else {
         static const char *const parts[] = {"allocation", "order", "batching",
                                             "exits"};
-        const char *near = cvg_nearest_name(part, parts, 4);
-        return cvg_fail(err, CVG_CONFIG, "unknown policy part '%.60s'; %s%s%s",
-                        part,
-                        near != NULL ? "did you mean '"
-                                     : "parts are "
-                                       "allocation, order, batching and exits",
-                        near != NULL ? near : "", near != NULL ? "'?" : "");
+        return cvg_fail(err, CVG_CONFIG, "unknown policy part '%.60s'%s", part,
+                        cvg__hint(part, parts, COUNT(parts)).text);
     }
     return found != NULL ? CVG_OK : CVG_CONFIG;
 }
@@ -124,10 +117,8 @@ static enum cvg_status find_policy(const char *name, struct cvg_policy *out,
             return CVG_OK;
         }
     }
-    const char *near = cvg_nearest_name(name, names, COUNT(policies));
-    return cvg_fail(err, CVG_CONFIG, "unknown policy '%.60s'%s%s%s", name,
-                    near != NULL ? "; did you mean '" : "",
-                    near != NULL ? near : "", near != NULL ? "'?" : "");
+    return cvg_fail(err, CVG_CONFIG, "unknown policy '%.60s'%s", name,
+                    cvg__hint(name, names, COUNT(policies)).text);
 }
 
 enum cvg_status cvg_policy_parse(const char *text,
@@ -172,23 +163,40 @@ enum cvg_status cvg_policy_parse(const char *text,
     return CVG_OK;
 }
 
+/* "box.yaml:4:12: policy: WHY"; without a place: WHY. */
+static enum cvg_status refuse(const struct cvg_policy_spec *spec,
+                              struct cvg_place at, const struct cvg_error *why,
+                              struct cvg_error *err)
+{
+    if (spec->file == NULL) {
+        return cvg_fail(err, why->status, "%s", why->text);
+    }
+    return cvg_fail(err, why->status, "%.300s:%u:%u: policy: %s", spec->file,
+                    at.line, at.column, why->text);
+}
+
 enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
                                      struct cvg_policy *out,
                                      struct cvg_error *err)
 {
-    enum cvg_status status =
-        find_policy(spec->name != NULL ? spec->name : "convergo", out, err);
-    const char *const parts[][2] = {{"allocation", spec->allocation},
-                                    {"order", spec->order},
-                                    {"batching", spec->batching},
-                                    {"exits", spec->exits}};
-    for (int i = 0; i < 4 && status == CVG_OK; i++) {
-        if (parts[i][1] != NULL) {
-            status = set_part(out, parts[i][0], parts[i][1], err);
+    struct cvg_error why;
+    const struct {
+        const char *part, *name;
+        struct cvg_place at;
+    } parts[] = {{"allocation", spec->allocation, spec->allocation_at},
+                 {"order", spec->order, spec->order_at},
+                 {"batching", spec->batching, spec->batching_at},
+                 {"exits", spec->exits, spec->exits_at}};
+    if (find_policy(spec->name != NULL ? spec->name : "convergo", out, &why) !=
+        CVG_OK) {
+        return refuse(spec, spec->name_at, &why, err);
+    }
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        if (parts[i].name != NULL &&
+            set_part(out, parts[i].part, parts[i].name, &why) != CVG_OK) {
+            return refuse(spec, parts[i].at, &why, err);
         }
     }
-    if (status == CVG_OK) {
-        settle(out, spec->batching != NULL || spec->exits != NULL);
-    }
-    return status;
+    settle(out, spec->batching != NULL || spec->exits != NULL);
+    return CVG_OK;
 }

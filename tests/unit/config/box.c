@@ -326,18 +326,18 @@ static void test_warnings(void **state)
 static void test_policy_places(void **state)
 {
     (void)state;
-    struct cvg_config_notes notes = {.warn = NULL};
     struct cvg_box *box = NULL;
     struct cvg_error err;
     char *text =
         edited(box_text, "{name: convergo}", "{order: edf, batching: nexus}");
     assert_int_equal(
-        read_box(text, profile_text, variants_text, 0, &notes, &box, &err),
+        read_box(text, profile_text, variants_text, 0, NULL, &box, &err),
         CVG_OK);
-    assert_int_equal(notes.order.line, 5);
-    assert_int_equal(notes.order.column, 17);
-    assert_int_equal(notes.batching.column, 32);
-    assert_int_equal(notes.allocation.line, 0);
+    assert_string_equal(box->policy.file, box->path);
+    assert_int_equal(box->policy.order_at.line, 5);
+    assert_int_equal(box->policy.order_at.column, 17);
+    assert_int_equal(box->policy.batching_at.column, 32);
+    assert_int_equal(box->policy.allocation_at.line, 0);
     cvg_box_destroy(box);
     free(text);
 }

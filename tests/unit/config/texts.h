@@ -117,7 +117,7 @@ static inline struct cvg_config_file held(const char *path, const char *text)
 
 static inline enum cvg_status read_box(const char *box, const char *profile,
                                        const char *variants, unsigned flags,
-                                       struct cvg_config_notes *notes,
+                                       const struct cvg_config_notes *notes,
                                        struct cvg_box **out,
                                        struct cvg_error *err)
 {

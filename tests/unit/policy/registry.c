@@ -145,7 +145,20 @@ static void from_a_box_file(void **state)
     spec.batching = wrong;
     struct cvg_error err = {.text = ""};
     assert_int_equal(cvg_policy_from_spec(&spec, &p, &err), CVG_CONFIG);
-    assert_non_null(strstr(err.text, "'none'"));
+    assert_string_equal(err.text,
+                        "unknown batching 'nonne'; did you mean 'none'?");
+    /* Where it is known, the place is named, and what there is. */
+    spec.file = "b/box.yaml";
+    spec.batching_at = (struct cvg_place){4, 27};
+    assert_int_equal(cvg_policy_from_spec(&spec, &p, &err), CVG_CONFIG);
+    assert_string_equal(err.text, "b/box.yaml:4:27: policy: unknown batching "
+                                  "'nonne'; did you mean 'none'?");
+    static char other[] = "unheard-of";
+    spec = (struct cvg_policy_spec){
+        .name = other, .file = "b/box.yaml", .name_at = {4, 9}};
+    assert_int_equal(cvg_policy_from_spec(&spec, &p, &err), CVG_CONFIG);
+    assert_non_null(strstr(err.text, "b/box.yaml:4:9: policy: unknown policy "
+                                     "'unheard-of'; known: fifo, edf, "));
 }
 
 int main(void)
