@@ -36,6 +36,11 @@ enum cvg_discipline { CVG_FCFS, CVG_PROCESSOR_SHARING };
 
 /* "cpu", "gpu", ...; "fcfs", "processor-sharing" */
 const char *cvg_device_kind_name(enum cvg_device_kind kind);
+
+/* Providers are named with or without "ExecutionProvider" at the end, in any
+ * case: the length without it, and whether two names mean the same. */
+size_t cvg_provider_length(const char *name);
+bool cvg_provider_is(const char *a, const char *b);
 const char *cvg_discipline_name(enum cvg_discipline discipline);
 
 struct cvg_variant {
@@ -126,6 +131,7 @@ struct cvg_server_settings { /* "HOST:PORT"; NULL = default or off */
 struct cvg_box {
     char *path;   /* of box.yaml; NULL if made by a program */
     char *models; /* model repository, NULL if the box names none */
+    struct cvg_place models_at;
     struct cvg_policy_spec policy;
     struct cvg_server_settings server;
     struct cvg_device *devices;

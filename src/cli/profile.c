@@ -216,6 +216,9 @@ static int run_profile(const struct cvg_verb *verb, int argc, char **argv)
     enum cvg_status status =
         cvg_config_load_box(options.box, CVG_LOAD_UNMEASURED, &p.box, &err);
     if (status == CVG_OK) {
+        status = cvg_config_check_models(p.box, &err);
+    }
+    if (status == CVG_OK) {
         status = cvg_profiling_plan(&p, &err);
     }
     if (status == CVG_OK) {

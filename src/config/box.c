@@ -1,10 +1,12 @@
 /* box.yaml: the outermost map, and the order in which a box is put together. */
 #include "config/box_reader.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- policy ----------------------------------------------------------------
  */
@@ -153,14 +155,43 @@ static enum cvg_status set_version(struct cvg_reader *reader,
     return cvg__read_scalar(reader, value, &plain, &version);
 }
 
+static enum cvg_status set_models(struct cvg_reader *reader,
+                                  struct cvg_value value,
+                                  const struct cvg_field *field, void *target)
+{
+    struct cvg_box *box = target;
+    struct cvg_field plain = {.key = field->key, .type = CVG_FIELD_FILE};
+    box->models_at = value.at;
+    return cvg__read_scalar(reader, value, &plain, &box->models);
+}
+
+/* Most verbs never open a model: they do not ask. */
+enum cvg_status cvg_config_check_models(const struct cvg_box *box,
+                                        struct cvg_error *err)
+{
+    struct cvg_source source = {box->path != NULL ? box->path : "the box", err};
+    struct stat st;
+    if (box->models == NULL) {
+        return cvg__source_fail(&source, (struct cvg_place){1, 1},
+                                "a box: the key 'models' is missing: it names "
+                                "the folder of the models");
+    }
+    int why = stat(box->models, &st) != 0 ? errno
+              : S_ISDIR(st.st_mode)       ? 0
+                                          : ENOTDIR;
+    return why == 0 ? CVG_OK
+                    : cvg__source_fail(&source, box->models_at,
+                                       "models: %.300s: no model repository: "
+                                       "%s",
+                                       box->models, strerror(why));
+}
+
 static const struct cvg_field box_fields[] = {
     {.key = "version",
      .type = CVG_FIELD_SET,
      .required = true,
      .set = set_version},
-    {.key = "models",
-     .type = CVG_FIELD_FILE,
-     .offset = offsetof(struct cvg_box, models)},
+    {.key = "models", .type = CVG_FIELD_SET, .set = set_models},
     {.key = "profiles", .type = CVG_FIELD_LATER, .required = true},
     {.key = "variants", .type = CVG_FIELD_LATER, .required = true},
     {.key = "policy", .type = CVG_FIELD_SET, .set = set_policy},

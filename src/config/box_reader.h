@@ -38,6 +38,11 @@ enum cvg_status cvg__read_profiles(struct cvg_box_reader *reader);
 
 /* fit.c: each variant must be able to run somewhere. */
 enum cvg_status cvg__check_fit(struct cvg_box_reader *reader);
+/* Does any variant have a row for this device? */
+bool cvg__is_profiled(const struct cvg_box *box, uint32_t device);
+/* Where box.yaml says what profiles call the device. */
+struct cvg_place cvg__profile_place(const struct cvg_box_reader *reader,
+                                    uint32_t device);
 /* warnings.c: what is allowed but cannot go well. */
 void cvg__warn_box(struct cvg_box_reader *reader);
 

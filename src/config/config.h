@@ -27,6 +27,10 @@ enum cvg_status cvg_config_parse_box(const char *text, size_t size,
                                      struct cvg_box **out,
                                      struct cvg_error *err);
 
+/* For who opens models: is the box's model repository there? */
+enum cvg_status cvg_config_check_models(const struct cvg_box *box,
+                                        struct cvg_error *err);
+
 /* A file that is held in memory; all borrowed. */
 struct cvg_config_file {
     const char *path; /* as resolved: beside files[0].path, or absolute */

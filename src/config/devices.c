@@ -240,6 +240,41 @@ static void init_device(void *item)
     device->resident = UINT32_MAX;
 }
 
+/* Those that ONNX Runtime knows. Which of them a runtime was built with shows
+ * when the device is opened, maybe on another machine. */
+static const char *const providers[] = {
+    "CPU",    "XNNPACK",  "CUDA",     "TensorRT", "NvTensorRTRTX",
+    "ROCM",   "MIGraphX", "OpenVINO", "Dnnl",     "QNN",
+    "SNPE",   "NNAPI",    "CoreML",   "ACL",      "ArmNN",
+    "RKNPU",  "VSINPU",   "VitisAI",  "CANN",     "DML",
+    "WebGPU", "WebNN",    "JS",       "Azure",    "Tvm",
+};
+
+static enum cvg_status check_provider(struct cvg_reader *reader,
+                                      struct cvg_value map,
+                                      const struct cvg_device *device)
+{
+    size_t k = 0;
+    while (k < CVG_TABLE_SIZE(providers) &&
+           !cvg_provider_is(device->provider, providers[k])) {
+        k++;
+    }
+    if (k == CVG_TABLE_SIZE(providers)) {
+        return cvg__source_fail(
+            &reader->source, cvg__yaml_at(map, "provider").at,
+            "provider: unknown value '%.80s'%s", device->provider,
+            cvg__hint(device->provider, providers, CVG_TABLE_SIZE(providers))
+                .text);
+    }
+    if (k == 0 && device->n_options > 0) {
+        return cvg__source_fail(&reader->source,
+                                cvg__yaml_key_place(map, "options"),
+                                "options: provider CPU takes none, not '%.80s'",
+                                device->options[0].key);
+    }
+    return CVG_OK;
+}
+
 static enum cvg_status finish_device(struct cvg_reader *reader,
                                      struct cvg_value map, void *target,
                                      uint64_t given)
@@ -255,6 +290,12 @@ static enum cvg_status finish_device(struct cvg_reader *reader,
     }
     if (device->profile == NULL || device->provider == NULL) {
         return cvg__source_nomem(&reader->source);
+    }
+    if (!device->emulated) { /* others read their options themselves */
+        enum cvg_status status = check_provider(reader, map, device);
+        if (status != CVG_OK) {
+            return status;
+        }
     }
     uint32_t units = cvg_box_units(box);
     if (units > CVG_MAX_UNITS) {

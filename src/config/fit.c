@@ -2,6 +2,7 @@
 #include "config/box_reader.h"
 
 #include "config/names.h"
+#include <stdio.h>
 #include <string.h>
 
 static bool has_stage(const struct cvg_box *box, uint32_t v, uint32_t exit,
@@ -53,19 +54,52 @@ static enum cvg_status check_stages(const struct cvg_box_reader *reader,
     return CVG_OK;
 }
 
+bool cvg__is_profiled(const struct cvg_box *box, uint32_t d)
+{
+    for (uint32_t v = 0; v < box->n_variants; v++) {
+        if (cvg_profile_min_batch(box->profile, v, 0, 0, d) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct cvg_place cvg__profile_place(const struct cvg_box_reader *reader,
+                                    uint32_t d)
+{
+    char path[64];
+    snprintf(path, sizeof path, "devices/%u/profile", d);
+    struct cvg_value profile = cvg__yaml_at(reader->root, path);
+    if (profile.node != NULL) {
+        return profile.at;
+    }
+    snprintf(path, sizeof path, "devices/%u/name", d);
+    return cvg__yaml_at(reader->root, path).at;
+}
+
+/* A device without any row is named wrongly, most likely. */
 static enum cvg_status never_measured(const struct cvg_box_reader *reader,
                                       uint32_t v)
 {
+    const struct cvg_source *source = &reader->reader.source;
     const struct cvg_box *box = reader->box;
-    const char *names[CVG_MAX_DEVICES];
-    for (size_t d = 0; d < box->n_devices; d++) {
-        names[d] = box->devices[d].profile;
+    const struct cvg_name_set *others = &reader->other_devices;
+    const char *const *names = (const char *const *)others->names;
+    for (uint32_t d = 0; d < box->n_devices && others->n > 0; d++) {
+        const char *profile = box->devices[d].profile;
+        if (!cvg__is_profiled(box, d)) {
+            return cvg__source_fail(
+                source, cvg__profile_place(reader, d),
+                "variant '%s' fits no device, and the profiles have no row for "
+                "a device called '%s'%s",
+                box->variants[v].name, profile,
+                cvg__hint(profile, names, others->n).text);
+        }
     }
-    return cvg__source_fail(
-        &reader->reader.source, cvg__variant_place(reader, v),
-        "variant '%s' fits no device: the profiles have no "
-        "row of it for any device of the box%s",
-        box->variants[v].name, cvg__hint("", names, box->n_devices).text);
+    return cvg__source_fail(source, cvg__variant_place(reader, v),
+                            "variant '%s' fits no device: the profiles have "
+                            "no row of it for any device of the box",
+                            box->variants[v].name);
 }
 
 /* The device with the most memory of those that have a row; CVG_ANY: none. */

@@ -1,4 +1,5 @@
-/* What a box may say, although it cannot go well: told by `convergo check`. */
+/* What a box may say, although it cannot go well: told by `check`, `serve` and
+ * `bench`. */
 #include "config/box_reader.h"
 
 #include "base/units.h"
@@ -99,17 +100,6 @@ static void warn_app(struct cvg_box_reader *reader, size_t a)
     }
 }
 
-/* Does any variant have a row for this device? */
-static bool is_profiled(const struct cvg_box *box, uint32_t d)
-{
-    for (uint32_t v = 0; v < box->n_variants; v++) {
-        if (cvg_profile_min_batch(box->profile, v, 0, 0, d) > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The profiles' other devices, one of which may have been meant. */
 static struct cvg_hint others(const struct cvg_box_reader *reader,
                               const char *profile)
@@ -121,14 +111,11 @@ static struct cvg_hint others(const struct cvg_box_reader *reader,
 static void warn_device(struct cvg_box_reader *reader, uint32_t d)
 {
     const struct cvg_device *device = &reader->box->devices[d];
-    if (is_profiled(reader->box, d)) {
+    if (cvg__is_profiled(reader->box, d)) {
         return;
     }
-    char path[64];
-    snprintf(path, sizeof path, "devices/%u/name", d);
     cvg__source_warn(
-        &reader->reader.source, reader->notes,
-        cvg__yaml_at(reader->root, path).at,
+        &reader->reader.source, reader->notes, cvg__profile_place(reader, d),
         "warning: nothing can run on device '%s': the profiles have no row of "
         "the box's variants for '%s'%s",
         device->name, device->profile, others(reader, device->profile).text);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #ifndef CVG_ONNXRUNTIME_LIBRARY
@@ -150,26 +149,9 @@ const char *__lsan_default_suppressions(void)
 
 /* --- providers ------------------------------------------------------------ */
 
-/* Length of the name without "ExecutionProvider" at its end. */
-static size_t short_length(const char *name)
-{
-    static const char suffix[] = "ExecutionProvider";
-    size_t length = strlen(name);
-    size_t tail = sizeof suffix - 1;
-    return length > tail && strcmp(name + length - tail, suffix) == 0
-               ? length - tail
-               : length;
-}
-
-static bool same_provider(const char *a, const char *b)
-{
-    size_t length = short_length(a);
-    return length == short_length(b) && strncasecmp(a, b, length) == 0;
-}
-
 bool cvg_ort_is_cpu(const char *provider)
 {
-    return provider == NULL || same_provider(provider, "CPU");
+    return provider == NULL || cvg_provider_is(provider, "CPU");
 }
 
 static void list_providers(char *const *names, int n, char *out, size_t size)
@@ -179,7 +161,7 @@ static void list_providers(char *const *names, int n, char *out, size_t size)
     for (int k = 0; k < n && used < size; k++) {
         int written =
             snprintf(out + used, size - used, "%s%.*s", k == 0 ? "" : ", ",
-                     (int)short_length(names[k]), names[k]);
+                     (int)cvg_provider_length(names[k]), names[k]);
         used += written > 0 ? (size_t)written : 0;
     }
 }
@@ -203,7 +185,7 @@ enum cvg_status cvg_ort_check_provider(const struct cvg_ort *ort,
     }
     bool found = false;
     for (int k = 0; k < n; k++) {
-        found = found || same_provider(names[k], provider);
+        found = found || cvg_provider_is(names[k], provider);
     }
     if (!found) {
         char list[256];
@@ -276,11 +258,12 @@ enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
         values[k] = options[k].value;
     }
     char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)short_length(provider), provider);
+    snprintf(name, sizeof name, "%.*s", (int)cvg_provider_length(provider),
+             provider);
     OrtStatus *status;
-    if (same_provider(provider, "CUDA")) {
+    if (cvg_provider_is(provider, "CUDA")) {
         status = add_cuda(ort->api, session, keys, values, n_options);
-    } else if (same_provider(provider, "TensorRT")) {
+    } else if (cvg_provider_is(provider, "TensorRT")) {
         status = add_tensorrt(ort->api, session, keys, values, n_options);
     } else {
         status = ort->api->SessionOptionsAppendExecutionProvider(

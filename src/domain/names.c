@@ -1,6 +1,8 @@
 /* The names of enumerations, as files and reports write them. */
 #include <convergo/box.h>
 #include <convergo/request.h>
+#include <string.h>
+#include <strings.h>
 
 const char *cvg_slo_kind_name(enum cvg_slo_kind kind)
 {
@@ -14,6 +16,22 @@ const char *cvg_device_kind_name(enum cvg_device_kind kind)
     static const char *const names[CVG_DEVICE_KINDS] = {"cpu", "gpu", "dla",
                                                         "tpu", "npu", "fpga"};
     return names[kind];
+}
+
+size_t cvg_provider_length(const char *name)
+{
+    static const char suffix[] = "ExecutionProvider";
+    size_t length = strlen(name);
+    size_t tail = sizeof suffix - 1;
+    return length > tail && strcmp(name + length - tail, suffix) == 0
+               ? length - tail
+               : length;
+}
+
+bool cvg_provider_is(const char *a, const char *b)
+{
+    size_t length = cvg_provider_length(a);
+    return length == cvg_provider_length(b) && strncasecmp(a, b, length) == 0;
 }
 
 const char *cvg_discipline_name(enum cvg_discipline discipline)

@@ -43,7 +43,7 @@ static void test_device_defaults(void **state)
     assert_int_equal(cpu->kind, CVG_CPU);
     assert_string_equal(cpu->backend, "onnxruntime");
     assert_string_equal(cpu->profile, "cpu0");
-    assert_string_equal(cpu->provider, "CPU");
+    assert_string_equal(cpu->provider, "XNNPACK");
     assert_int_equal(cpu->n_options, 1);
     assert_string_equal(cpu->options[0].key, "a");
     assert_string_equal(cpu->options[0].value, "b");
@@ -318,7 +318,7 @@ static void test_warnings(void **state)
                     "b/variants.csv:4:1: warning: the accuracy of 'large' is "
                     "'top1', that of its family 'imagenet' is 'top-5'\n");
     expect_warnings("profile: coral", "profile: corall",
-                    "b/box.yaml:19:12: warning: nothing can run on device "
+                    "b/box.yaml:19:57: warning: nothing can run on device "
                     "'tpu0': the profiles have no row of the box's variants "
                     "for 'corall'; did you mean 'coral'?\n");
 }

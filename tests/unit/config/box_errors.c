@@ -92,6 +92,13 @@ static const struct spoilt devices[] = {
     {"backend: onnxruntime", "backend: emulate",
      "b/box.yaml:18:38: backend: unknown value 'emulate'; did you mean "
      "'emulated'?"},
+    {"provider: XNNPACK", "provider: XNPACK",
+     "b/box.yaml:18:61: provider: unknown value 'XNPACK'; did you mean "
+     "'XNNPACK'?"},
+    {"provider: XNNPACK", "provider: CPUExecutionProvider",
+     "b/box.yaml:18:83: options: provider CPU takes none, not 'a'"},
+    {"provider: XNNPACK, ", "",
+     "b/box.yaml:18:51: options: provider CPU takes none, not 'a'"},
     {"processor-sharing", "fifo",
      "b/box.yaml:12:17: discipline: unknown value 'fifo'; did you mean "
      "'fcfs'?"},
@@ -116,7 +123,7 @@ static const struct spoilt devices[] = {
     {"    units: 1\n", "    units: nan\n",
      "b/box.yaml:13:12: units: 'nan' is no whole number from 1 to 1024"},
     {"    units: 1\n", "    units: 1023\n",
-     "b/box.yaml:18:68: units: 1025 with the devices before, at most 1024 are "
+     "b/box.yaml:18:87: units: 1025 with the devices before, at most 1024 are "
      "allowed in a box"},
     {"memory: 6GiB", "memory: 6GB",
      "b/box.yaml:15:13: memory: '6GB' is no size: give a number with one of "
@@ -141,11 +148,11 @@ static const struct spoilt devices[] = {
     {"idle: 2W", "idle: 9999999W",
      "b/box.yaml:17:19: idle: '9999999W' is out of range: 0W to 1000000W"},
     {"options: {a: b}", "options: [a]",
-     "b/box.yaml:18:61: options: a map is expected: {key: value}"},
+     "b/box.yaml:18:80: options: a map is expected: {key: value}"},
     {"options: {a: b}", "options: {a: b, a: c}",
-     "b/box.yaml:18:61: key 'a' stands twice in options"},
+     "b/box.yaml:18:80: key 'a' stands twice in options"},
     {"options: {a: b}", "options: {a: {b: c}}",
-     "b/box.yaml:18:65: a: a single value is expected, not a map"},
+     "b/box.yaml:18:84: a: a single value is expected, not a map"},
     {"switch: {fixed: 1.95ms, per_mib: 2.41ms}", "switch: {}",
      "b/box.yaml:20:19: switch: it is empty: give fixed, per_mib"},
     {"per_mib: 2.41ms", "per_mib: 2.41",
@@ -167,7 +174,8 @@ static const struct spoilt contention[] = {
     {"slowdown: 1.27", "slowdown: 0.5",
      "b/box.yaml:21:47: slowdown: '0.5' is out of range: 1 to 1000"},
     {"slowdown: 1.27", "slowdown: .inf",
-     "b/box.yaml:21:47: slowdown: '.inf' is no finite number: give one such as 0.75"},
+     "b/box.yaml:21:47: slowdown: '.inf' is no finite number: give one such as "
+     "0.75"},
     {", slowdown: 1.27", "",
      "b/box.yaml:21:15: contention: the key 'slowdown' is missing"},
 };
@@ -199,9 +207,15 @@ static const struct spoilt families[] = {
     {"memory: 6GiB", "memory: 100MiB",
      "b/box.yaml:23:54: variant 'large' fits no device: it needs 120MiB of "
      "memory, and 'gpu', the largest it was measured on, has 100MiB"},
+    {"profile: nx-gpu", "profile: nx-gpux",
+     "b/box.yaml:11:14: variant 'large' fits no device, and the profiles have "
+     "no row for a device called 'nx-gpux'; did you mean 'nx-gpu'?"},
     {"profile: nx-gpu", "profile: agx",
+     "b/box.yaml:11:14: variant 'large' fits no device, and the profiles have "
+     "no row for a device called 'agx'; known: nx-gpu, orin"},
+    {"profile: nx-gpu", "profile: coral",
      "b/box.yaml:23:54: variant 'large' fits no device: the profiles have no "
-     "row of it for any device of the box; known: agx, cpu0, coral"},
+     "row of it for any device of the box"},
 };
 
 static const struct spoilt apps[] = {
@@ -216,11 +230,14 @@ static const struct spoilt apps[] = {
      "b/box.yaml:28:13: weight: '0' is out of range: more than 0, at most "
      "1000000"},
     {"weight: 2", "weight: NaN",
-     "b/box.yaml:28:13: weight: 'NaN' is no finite number: give one such as 0.75"},
+     "b/box.yaml:28:13: weight: 'NaN' is no finite number: give one such as "
+     "0.75"},
     {"weight: 2", "weight: 1e999",
-     "b/box.yaml:28:13: weight: '1e999' is no finite number: give one such as 0.75"},
+     "b/box.yaml:28:13: weight: '1e999' is no finite number: give one such as "
+     "0.75"},
     {"weight: 2", "weight: 0x10",
-     "b/box.yaml:28:13: weight: '0x10' is no finite number: give one such as 0.75"},
+     "b/box.yaml:28:13: weight: '0x10' is no finite number: give one such as "
+     "0.75"},
     {"deadline: 50ms", "deadline: 50",
      "b/box.yaml:29:21: deadline: '50' is no time: give a number with one of "
      "the units ns, us, ms, s, min, h, for example 33ms"},
@@ -236,7 +253,8 @@ static const struct spoilt apps[] = {
     {"accuracy: 0.75", "accuracy: 1.01",
      "b/box.yaml:29:37: accuracy: '1.01' is out of range: 0 to 1"},
     {"accuracy: 0.75", "accuracy: 75%",
-     "b/box.yaml:29:37: accuracy: '75%' is no finite number: give one such as 0.75"},
+     "b/box.yaml:29:37: accuracy: '75%' is no finite number: give one such as "
+     "0.75"},
     {"throughput: 30/s", "throughput: 30",
      "b/box.yaml:29:55: throughput: '30' is no rate: give a number with one of "
      "the units /s, /min, for example 30/s"},
@@ -334,8 +352,7 @@ static void test_long_path(void **state)
     assert_int_equal(
         cvg_config_parse_box("version: \"1\\n\"", 14, path, 0, &box, &err),
         CVG_CONFIG);
-    assert_non_null(
-        strstr(err.text, "x:1:10: version: '1?' will not do"));
+    assert_non_null(strstr(err.text, "x:1:10: version: '1?' will not do"));
 }
 
 static void test_file_errors(void **state)

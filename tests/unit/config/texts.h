@@ -37,7 +37,7 @@ static const char box_text[] =
 "    memory: 6GiB\n"
 "    resident: 4\n"
 "    power: {idle: 2W, busy: 10W}\n"
-"  - {name: cpu0, kind: cpu, backend: onnxruntime, options: {a: b}, units: 2}\n"
+"  - {name: cpu0, kind: cpu, backend: onnxruntime, provider: XNNPACK, options: {a: b}, units: 2}\n"
 "  - {name: tpu0, kind: tpu, backend: emulated, profile: coral,\n"
 "     cache: 8MiB, switch: {fixed: 1.95ms, per_mib: 2.41ms}}\n"
 "contention: [{devices: [gpu, tpu0], slowdown: 1.27}]\n"

@@ -248,12 +248,22 @@ static void survives_every_failed_allocation(void **state)
     fail_msg("it never succeeded");
 }
 
+static void names_of_providers(void **state)
+{
+    (void)state;
+    assert_true(cvg_provider_is("CUDAExecutionProvider", "cuda"));
+    assert_true(cvg_provider_is("OpenVINO", "OpenVINO"));
+    assert_false(cvg_provider_is("CUDA", "CUDAA"));
+    assert_false(cvg_provider_is("ExecutionProvider", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_by_name),
         cmocka_unit_test(empty_box),
         cmocka_unit_test(names_of_kinds),
+        cmocka_unit_test(names_of_providers),
         cmocka_unit_test(built_in_apps),
         cmocka_unit_test(switch_formula),
         cmocka_unit_test(measured_switch_replaces_the_formula),
