@@ -157,10 +157,18 @@ static int take_options(struct bench *b, int argc, char **argv)
 
 /* --- what is read before anything runs ------------------------------------ */
 
+static void print_warning(void *none, const char *message)
+{
+    (void)none;
+    fprintf(stderr, "%s\n", message);
+}
+
 static enum cvg_status read_box(struct bench *b, struct cvg_error *err)
 {
     if (!b->remote) {
-        return cvg_config_load_box(b->target, 0, &b->box, err);
+        const struct cvg_config_notes notes = {.warn = print_warning};
+        const struct cvg_config_file file = {.path = b->target};
+        return cvg_config_read_box(&file, 1, 0, &notes, &b->box, err);
     }
     enum cvg_status status = cvg_address_parse(b->target, &b->address, err);
     return status == CVG_OK ? cvg_load_remote_box(&b->address, &b->box, err)
@@ -256,6 +264,16 @@ static enum cvg_status run_policy(const struct bench *b, const char *policy,
     return status;
 }
 
+/* Not one request had a chance: that is no measurement. */
+static bool none_could_be_served(const json_t *report)
+{
+    const json_t *generator = json_object_get(report, "generator");
+    json_int_t sent = json_integer_value(json_object_get(generator, "sent"));
+    json_int_t unable =
+        json_integer_value(json_object_get(generator, "unable"));
+    return sent > 0 && unable == sent;
+}
+
 static enum cvg_status run_all(const struct bench *b, json_t *reports,
                                struct cvg_error *err)
 {
@@ -270,6 +288,12 @@ static enum cvg_status run_all(const struct bench *b, json_t *reports,
             return status;
         }
         json_array_append_new(reports, report);
+        if (none_could_be_served(report)) {
+            return cvg_fail(
+                err, CVG_DEVICE, "not one request could be served: %.400s",
+                json_string_value(json_object_get(
+                    json_object_get(report, "generator"), "first_error")));
+        }
     }
     return CVG_OK;
 }

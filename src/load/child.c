@@ -42,9 +42,11 @@ static void become_server(pid_t parent, int out, int log, char *const *argv)
     _exit(127);
 }
 
-/* The last lines that it wrote to stderr, on one line. */
+/* The error that it ended with, else the last lines that it wrote to stderr,
+ * on one line. */
 static void last_words(int log, char *out, size_t size)
 {
+    static const char mark[] = "convergo serve: error: ";
     off_t end = lseek(log, 0, SEEK_END);
     off_t from = end > (off_t)size - 1 ? end - ((off_t)size - 1) : 0;
     ssize_t n = pread(log, out, size - 1, from);
@@ -54,6 +56,11 @@ static void last_words(int log, char *out, size_t size)
     }
     for (char *p = out; *p != '\0'; p++) {
         *p = *p == '\n' ? ' ' : *p;
+    }
+    const char *error = strstr(out, mark);
+    if (error != NULL) {
+        error += sizeof mark - 1;
+        memmove(out, error, strlen(error) + 1);
     }
 }
 
@@ -105,7 +112,7 @@ static bool wait_ready(struct cvg_child *child, int in)
 
 static enum cvg_status not_ready(struct cvg_child *child, struct cvg_error *err)
 {
-    char words[300];
+    char words[600];
     int status = 0;
     /* It closes its output just before it ends; give it a moment for that. */
     for (int i = 0; i < 100; i++) {
@@ -177,7 +184,7 @@ enum cvg_status cvg_child_start(struct cvg_child *child, const char *box,
 static enum cvg_status ended(struct cvg_child *child, int status, bool before,
                              struct cvg_error *err)
 {
-    char words[300];
+    char words[600];
     last_words(child->log, words, sizeof words);
     child->pid = 0;
     if (!before && WIFEXITED(status) &&

@@ -179,6 +179,8 @@ static json_t *generator_json(const struct cvg__run *run)
                         json_boolean(run->connections >= run->o->connections));
     json_object_set_new(generator, "no_reply",
                         json_integer((json_int_t)run->no_reply));
+    json_object_set_new(generator, "unable",
+                        json_integer((json_int_t)run->unable));
     json_object_set_new(generator, "first_error",
                         run->first_error[0] == '\0'
                             ? json_null()

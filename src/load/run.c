@@ -87,8 +87,10 @@ static void judge(const struct flight *f, const struct cvg__answer *answer)
     if (end.outcome == CVG_OUTCOME_SERVED && !fill_served(run, answer, &end)) {
         end.outcome = CVG_OUTCOME_FAILED;
         note_error(run, "a reply names a variant that the box does not have");
-    } else if (end.outcome == CVG_OUTCOME_FAILED) {
+    } else if (end.outcome == CVG_OUTCOME_FAILED ||
+               end.reason == CVG_REASON_UNAVAILABLE) {
         note_error(run, answer->error);
+        run->unable++;
     }
     if (f->label >= 0 && answer->best >= 0) {
         end.right = answer->best == f->label;

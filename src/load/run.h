@@ -26,8 +26,9 @@ struct cvg__run {
     cvg_span longest; /* deadline of any request; 0: none has one */
     struct cvg_histogram *late;
     uint64_t no_reply;     /* requests without one */
+    uint64_t unable;       /* failed, or found no device that could run them */
     size_t connections;    /* the most that were open */
-    char first_error[300]; /* of a request that failed */
+    char first_error[300]; /* of the first of these */
 
     /* The server's own counts at the end of the warm-up, and when. */
     json_t *before;

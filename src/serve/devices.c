@@ -7,8 +7,9 @@
 #include <convergo/stats.h>
 #include <stdlib.h>
 
+/* CVG_OK though it could not be opened: then `why` says why. */
 static enum cvg_status open_device(struct cvg__server *s, uint32_t d,
-                                   struct cvg_error *err)
+                                   struct cvg_error *why, struct cvg_error *err)
 {
     const struct cvg_device *device = &s->box->devices[d];
     struct cvg__device *to = &s->devices[d];
@@ -22,12 +23,11 @@ static enum cvg_status open_device(struct cvg__server *s, uint32_t d,
         return cvg_fail(err, CVG_NOMEM, "no memory for devices");
     }
     struct cvg_device_env env = cvg__drive_env(s);
-    struct cvg_error why = {.text = ""};
-    if (to->ops->open(&env, d, &to->backend, &why) != CVG_OK) {
+    if (to->ops->open(&env, d, &to->backend, why) != CVG_OK) {
         to->backend = NULL;
         s->device_errors = true;
         cvg__log('E', "event=device_down device=%s error=\"%s\"", device->name,
-                 why.text);
+                 why->text);
     }
     return CVG_OK;
 }
@@ -38,11 +38,18 @@ enum cvg_status cvg__devices_open(struct cvg__server *s, struct cvg_error *err)
     if (s->devices == NULL) {
         return cvg_fail(err, CVG_NOMEM, "no memory for devices");
     }
+    struct cvg_error why = {.text = ""};
+    bool any = false;
     for (uint32_t d = 0; d < s->box->n_devices; d++) {
-        enum cvg_status status = open_device(s, d, err);
+        enum cvg_status status = open_device(s, d, &why, err);
         if (status != CVG_OK) {
             return status;
         }
+        any = any || s->devices[d].backend != NULL;
+    }
+    if (!any) {
+        return cvg_fail(err, CVG_DEVICE, "no device can be opened; %s: %.400s",
+                        s->box->devices[s->box->n_devices - 1].name, why.text);
     }
     return CVG_OK;
 }

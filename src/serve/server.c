@@ -276,10 +276,24 @@ static enum cvg_status open_policy(struct cvg__server *s, struct cvg_error *err)
     return cvg_policy_parse(s->options->policy, &base, &s->policy, err);
 }
 
+static void log_warning(void *none, const char *message)
+{
+    (void)none;
+    cvg__log('W', "event=box_warning text=\"%s\"", message);
+}
+
+static enum cvg_status open_box(struct cvg__server *s, struct cvg_error *err)
+{
+    const struct cvg_config_notes notes = {.warn = log_warning};
+    const struct cvg_config_file file = {.path = s->options->box};
+    enum cvg_status status =
+        cvg_config_read_box(&file, 1, 0, &notes, &s->box, err);
+    return status != CVG_OK ? status : cvg_config_check_models(s->box, err);
+}
+
 static enum cvg_status open_all(struct cvg__server *s, struct cvg_error *err)
 {
-    enum cvg_status status =
-        cvg_config_load_box(s->options->box, 0, &s->box, err);
+    enum cvg_status status = open_box(s, err);
     status = status != CVG_OK ? status : open_policy(s, err);
     status = status != CVG_OK ? status : open_handles(s, err);
     /* Addresses first: that one is taken should not cost a load. Connections

@@ -7,6 +7,7 @@ number of the report can be; and against the real one.
 import asyncio
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -185,7 +186,7 @@ class Fake(unittest.TestCase):
             capture_output=True, text=True, timeout=50)
         self.assertEqual(run.returncode, code, run.stderr)
         self.output = run.stdout + run.stderr
-        if code == 0:
+        if os.path.exists(out):
             with open(out) as file:
                 return json.load(file)
         return None
@@ -259,11 +260,31 @@ class Latency(Fake):
         server = self.start([app("a", deadline_us=100000)],
                             lambda *_: (30, 200, served()))
         began = time.monotonic()
-        report = self.bench(server, periodic(10, "1s"))
+        report = self.bench(server, periodic(10, "1s"), code=1)
         # Duration, largest deadline, and 2 s.
         self.assertTrue(3.0 < time.monotonic() - began < 4.5)
         self.assertEqual(report["requests"]["failed"], 10)
         self.assertEqual(report["generator"]["no_reply"], 10)
+
+
+    def test_nothing_could_run(self):
+        """That is no measurement, whatever the reason."""
+        for answer in ((503, {"error": "no device that could run it is up and "
+                                       "has it loaded"}),
+                       (500, {"error": "the device failed"})):
+            server = self.start([app("a")], lambda *_: (0, *answer))
+            report = self.bench(server, periodic(10, "1s"), code=1)
+            self.assertIn("not one request could be served: status %d: %s" %
+                          (answer[0], answer[1]["error"]), self.output)
+            self.assertEqual(report["generator"]["unable"], 10)
+
+    def test_one_that_could_run_is_enough(self):
+        count = [0]
+
+        def reply(*_):
+            count[0] += 1
+            return (0, 200, served()) if count[0] == 1 else (0, 500, {})
+        self.bench(self.start([app("a")], reply), periodic(10, "1s"))
 
 
 class Judging(Fake):
@@ -561,6 +582,23 @@ class Real(Fake):
             while self.alive(children[0]) and time.monotonic() < until:
                 time.sleep(0.05)
             self.assertFalse(self.alive(children[0]))
+
+    def test_a_box_without_a_device_that_works(self):
+        with open(self.BOX) as file:
+            text = file.read()
+        base = os.path.dirname(self.BOX)
+        text = text.replace("models: ", "models: %s/" % base)
+        text = text.replace("dataset: ", "dataset: %s/" % base)
+        text = re.sub(r"(profiles|variants): \[([a-z.]+)\]",
+                      r"\1: [%s/\2]" % base, text)
+        text = text.replace("backend: emulated",
+                            "backend: emulated\n    options: {nonsense: 1}")
+        box = self.path("box.yaml", text)
+        run = subprocess.run([CONVERGO, "bench", box, self.WORKLOAD],
+                             capture_output=True, text=True, timeout=20)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("no device can be opened", run.stderr)
+        self.assertIn("nonsense", run.stderr)
 
     def test_a_server_that_cannot_start(self):
         broken = self.path("box.yaml", "version: 1\n")

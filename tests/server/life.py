@@ -169,6 +169,54 @@ class Life(_server.Case):
         self.assertEqual(done.returncode, 0)
         self.assertIn("--max-body", done.stdout)
 
+    def test_no_device_at_all(self):
+        """Nothing could ever be served: it says why and does not pretend."""
+        dead = "{name: %s, kind: npu, backend: emulated, options: {no: 1}}"
+        families = {"fam": {"one": (_box.identity(), 0.8)}}
+        box = _box.write_box(self.folder + "/dead", families,
+                             devices=[dead % "npu0", dead % "npu1"])
+        done = self.run_it(box, "--http", "127.0.0.1:0", "--metrics", "off")
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("ready", done.stdout)
+        self.assertIn("no device can be opened", done.stderr)
+        self.assertIn("no option 'no'", done.stderr)
+        box = _box.write_box(
+            self.folder + "/half", families,
+            devices=[dead % "npu0", "{name: cpu0, kind: cpu, "
+                     "backend: onnxruntime}"])
+        s = _server.Server(box)
+        self.assertEqual(s.infer("fam", X)[0], 200)
+        self.assertEqual(s.stop(), 0)
+
+    def test_what_is_wrong_in_a_box_has_its_place(self):
+        families = {"fam": {"one": (_box.identity(), 0.8)}}
+        good = _box.write_box(self.folder + "/bad", families)
+        with open(good) as file:
+            text = file.read()
+        for old, new, place, words in (
+                ("models: models", "models: modelz", "2:9", "modelz: no model"),
+                ("models: models\n", "", "1:1", "'models' is missing"),
+                ("apps: []", "apps: []\npolicy: {name: nope}", "10:16",
+                 "policy: unknown policy 'nope'; known: fifo"),
+                ("provider: CPU", "provider: CUDAA", "6:61", "'CUDA'")):
+            self.assertIn(old, text)
+            box = self.folder + "/bad/spoilt.yaml"
+            _box.write(box, text.replace(old, new))
+            done = self.run_it(box, "--http", "127.0.0.1:0")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("%s:%s: " % (box, place), done.stderr)
+            self.assertIn(words, done.stderr)
+
+    def test_what_looks_wrong_in_a_box_is_logged(self):
+        box = _box.write_box(
+            self.folder + "/odd", {"fam": {"one": (_box.identity(), 0.8)}},
+            devices=["{name: cpu0, kind: cpu, backend: onnxruntime}",
+                     "{name: gpu0, kind: gpu, backend: emulated, "
+                     "profile: typo}"], rows={("one", "cpu0"): 1})
+        s = _server.Server(box)
+        self.assertIn("nothing can run on device 'gpu0'", s.stderr())
+        self.assertEqual(s.stop(), 0)
+
     def test_a_missing_model(self):
         folder = self.folder + "/missing"
         box = _box.write_box(
