@@ -49,6 +49,7 @@ struct cvg__call {
     enum cvg__phase phase;
     bool suspended, metrics_port;
     bool parked, swept; /* see http.c */
+    bool chunked;       /* the body comes without a length */
     uint32_t lent;      /* batch items inside devices that use its tensors */
 
     const struct cvg__route *route;

@@ -54,6 +54,7 @@ static void connected(struct cvg__listener *l, struct MHD_Connection *http,
         MHD_get_connection_info(http, MHD_CONNECTION_INFO_CONNECTION_FD);
     c->fd = info != NULL ? info->connect_fd : -1;
     c->listener = l;
+    c->http = http;
     c->fresh = true;
     c->next = c->prev = c;
     touch(c);
@@ -167,7 +168,9 @@ void cvg__http_wake(struct cvg__call *call)
 struct fields {
     int64_t length, infer; /* NUMBER_ABSENT, NUMBER_BAD */
     const char *infer_text;
-    bool expect, chunked, twice;
+    const char *encoding; /* Transfer-Encoding; or NULL */
+    unsigned hosts;
+    bool expect, twice;
 };
 enum { NUMBER_ABSENT = -1, NUMBER_BAD = -2 };
 
@@ -192,7 +195,10 @@ static enum MHD_Result field(void *cls, enum MHD_ValueKind kind,
         f->infer = number_of(value);
         f->infer_text = value;
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        f->chunked = true;
+        f->twice = f->twice || f->encoding != NULL;
+        f->encoding = value;
+    } else if (strcasecmp(name, "Host") == 0) {
+        f->hosts++;
     } else if (strcasecmp(name, "Expect") == 0) {
         f->expect = true;
     }
@@ -252,16 +258,28 @@ static bool header_too_large(struct cvg__call *call)
     return true;
 }
 
-/* Where the body ends must be clear, and the same to everyone on the way (RFC
- * 9112, section 6.3). */
+/* Whose request it is and where its body ends must be clear, and the same to
+ * everyone on the way (RFC 9112, sections 3.2 and 6.3). */
 static bool ambiguous(struct cvg__call *call, const struct fields *f)
 {
-    bool both = f->chunked && f->length != NUMBER_ABSENT;
+    if (f->hosts > 1) {
+        cvg__call_error(call, 400, "the header has %u fields 'Host'", f->hosts);
+        return true;
+    }
+    bool both = f->encoding != NULL && f->length != NUMBER_ABSENT;
     if (f->twice || both || f->length == NUMBER_BAD) {
         cvg__call_error(call, 400,
                         "the length of the body is given twice, or is none");
         return true;
     }
+    if (f->encoding != NULL && strcasecmp(f->encoding, "chunked") != 0) {
+        cvg__call_error(call, 501,
+                        "Transfer-Encoding '%.40s' is not known here: chunked "
+                        "is",
+                        f->encoding);
+        return true;
+    }
+    call->chunked = f->encoding != NULL;
     return false;
 }
 
@@ -310,7 +328,7 @@ static enum MHD_Result begin(struct cvg__listener *l,
     call->http = http;
     call->metrics_port = l->metrics;
     conn->call = call;
-    conn->fresh = false;
+    conn->fresh = conn->begun = false;
     touch(conn);
     find_route(call, method, url);
     if (check_header(call)) {
@@ -426,6 +444,19 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **context,
     cvg__call_release(call);
 }
 
+/* The first line of a request has come. What is returned would be the call. */
+static void *on_first_line(void *cls, const char *uri,
+                           struct MHD_Connection *http)
+{
+    (void)cls;
+    (void)uri;
+    struct cvg__conn *conn = conn_of(http);
+    if (conn != NULL) {
+        conn->begun = true;
+    }
+    return NULL;
+}
+
 /* Paths are decoded by the route, segment by segment. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *http, char *s)
 {
@@ -441,7 +472,9 @@ struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket)
     /* The memory is cleared after each request: small, but a whole header. */
     size_t memory = m->header * 2;
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, cvg__http_refused, l,
+        MHD_OPTION_URI_LOG_CALLBACK, on_first_line, NULL,
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_LIMIT,
         l->metrics ? 64U : connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         unix_socket ? 0U : (unsigned)m->per_ip, MHD_OPTION_CONNECTION_TIMEOUT,

@@ -3,6 +3,7 @@
 #define CVG_SERVE_HTTP_H
 
 #include "serve/server.h"
+#include <stdarg.h>
 
 /* Binds `address` (HOST:PORT, [IPV6]:PORT, or a path with a '/' for a unix
  * socket) and starts its daemon. The loop must be there. */
@@ -16,6 +17,10 @@ void cvg__http_close(struct cvg__server *server);
 
 /* http.c: starts a daemon on l->fd; NULL: it could not. */
 struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket);
+
+/* refused.c: what the library logs; `cls` is the listener. */
+void cvg__http_refused(void *cls, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* The call has its reply: its connection goes on when the daemons are run. */
 void cvg__http_wake(struct cvg__call *call);

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+struct MHD_Connection;
 struct MHD_Daemon;
 
 /* --- connections (http.c) ------------------------------------------------- */
@@ -23,9 +24,11 @@ struct MHD_Daemon;
 struct cvg__conn { /* in the order in which they were last active */
     int fd;
     struct cvg__listener *listener;
+    struct MHD_Connection *http;
     struct cvg__call *call; /* being handled; or NULL */
     cvg_time since;         /* of the state that it is in */
     bool fresh;             /* no request was received yet */
+    bool begun;             /* the first line of one has come */
     bool ended;             /* the client sends no more */
     struct cvg__conn *next, *prev;
 };

@@ -240,6 +240,79 @@ class Malformed(_server.Case):
             self.assertIn(b" %d " % status, s.recv(4096).split(b"\r\n")[0])
             s.close()
 
+    def refusal(self, request, first=b""):
+        """(status, error) of what must be one whole reply, all of it JSON."""
+        s = self.s.raw(timeout=10)
+        if first:
+            s.sendall(first)
+            time.sleep(0.1)
+        s.sendall(request)
+        answer = b""
+        while True:
+            more = s.recv(65536)
+            if not more:
+                break
+            answer += more
+        s.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1)
+                      for line in head.split(b"\r\n")[1:])
+        self.assertEqual(fields[b"content-type"], b"application/json", answer)
+        self.assertEqual(fields[b"connection"], b"close")
+        self.assertEqual(int(fields[b"content-length"]), len(body), answer)
+        answer = json.loads(body)
+        self.assertEqual(list(answer), ["error"])
+        return int(head.split(b" ")[1]), answer["error"]
+
+    def test_what_the_http_library_refuses_is_json(self):
+        infer = b"POST /v2/models/fam/infer HTTP/1.1\r\n"
+        chunked = infer + b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for request, status, words in (
+                (b"GET /v2 HTTP/1.1\r\n\r\n", 400, "Host"),
+                (b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400,
+                 "2 fields 'Host'"),
+                (infer + b"Host: x\r\nContent-Length: x\r\n\r\n", 400,
+                 "Content-Length"),
+                (infer + b"Host: x\r\nContent-Length: -1\r\n\r\n", 400,
+                 "Content-Length"),
+                (infer + b"Host: x\r\nContent-Length: " + b"9" * 30 +
+                 b"\r\n\r\n", 413, "Content-Length"),
+                (infer + b"Host: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501,
+                 "gzip"),
+                (infer + b"Host: x\r\nno colon\r\n\r\n", 400, "syntactically"),
+                (b"GET /v2 HTTP/9.9\r\nHost: x\r\n\r\n", 505, "version"),
+                (b"GET /v2\r\n\r\n", 400, "syntactically"),
+                (infer + b"Host: x\r\nA: " + b"a" * 100000 + b"\r\n\r\n",
+                 431, "limit of 16384 bytes"),
+                (b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n", 414,
+                 "limit of 16384 bytes"),
+                (chunked + b"zz\r\nhello\r\n", 400, "chunk"),
+                (chunked + b"5\r\nhello\r\nzz\r\n", 400, "chunk"),
+                (chunked + b"f" * 22 + b"\r\nhello\r\n", 413, "chunk")):
+            got = self.refusal(request)
+            self.assertEqual(got[0], status, (request[:80], got))
+            self.assertIn(words, got[1], request[:80])
+        self.still_answers()
+
+    def test_a_refusal_reaches_the_one_who_asked(self):
+        """Idle connections, and one whose header is only half there, are not
+        taken for it."""
+        kept = [self.s.connect() for _ in range(3)]
+        for c in kept:
+            self.s.call("GET", "/v2", connection=c)
+        bad = b"GET /v2 HTTP/1.1\r\n\r\n"
+        slow = self.s.raw()
+        slow.sendall(b"GET /v2 HTTP/1.1\r\nHo")
+        time.sleep(0.1)
+        self.assertIn("Host", self.refusal(bad)[1])
+        self.assertIn("Host", self.refusal(bad[4:], first=bad[:4])[1])
+        slow.sendall(b"st: x\r\n\r\n")
+        self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 200"))
+        slow.close()
+        for c in kept:
+            self.assertEqual(self.s.call("GET", "/v2", connection=c)[0], 200)
+            c.close()
+
     def test_slow_clients_are_closed(self):
         data = post(json.dumps(GOOD))
         slow = {"a header": data[:30], "a body": data[:-10], "nothing": b""}
