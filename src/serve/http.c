@@ -327,6 +327,7 @@ static enum MHD_Result begin(struct cvg__listener *l,
     call->conn = conn;
     call->http = http;
     call->metrics_port = l->metrics;
+    l->server->n_open += !l->metrics;
     conn->call = call;
     conn->fresh = conn->begun = false;
     touch(conn);
@@ -431,6 +432,7 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **context,
     }
     *context = NULL;
     call->http = NULL;
+    l->server->n_open -= !l->metrics;
     call->suspended = false;
     unpark(l, call);
     if (call->phase == CVG__WAITING) {

@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RUNS_AT_ONCE 8U /* of a daemon before others get their turn */
+#define RUNS_AT_ONCE 8U         /* of a daemon before others get their turn */
+#define LAST_MOMENT CVG_MS(500) /* for answers to leave, at the very end */
 
 /* Is there more to do at once? The daemon says so when connections are ready,
  * but parked ones always are: then only if the last run brought anything. */
@@ -103,6 +104,9 @@ void cvg__http_stop_accepting(struct cvg__server *server)
 {
     for (size_t i = 0; i < server->n_listeners; i++) {
         struct cvg__listener *l = &server->listeners[i];
+        if (l->metrics) {
+            continue; /* a drain is to be seen to its end */
+        }
         MHD_socket fd = MHD_quiesce_daemon(l->daemon);
         if (fd != MHD_INVALID_SOCKET) {
             (void)close(fd);
@@ -128,7 +132,20 @@ static void close_listener(struct cvg__listener *l)
     }
 }
 
-/* A suspended connection must not be alive when its daemon stops. */
+/* Does a client still take its answer? */
+static bool answering(const struct cvg__listener *l)
+{
+    for (const struct cvg__conn *c = l->conns.next; c != &l->conns;
+         c = c->next) {
+        if (c->call != NULL && c->call->phase == CVG__ANSWERED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who waits is told, and has a moment to take it. A suspended connection must
+ * not be alive when its daemon stops. */
 void cvg__http_close(struct cvg__server *server)
 {
     for (size_t i = 0; i < server->n_listeners; i++) {
@@ -138,8 +155,15 @@ void cvg__http_close(struct cvg__server *server)
                 cvg__call_abandon(c->call, "the server is stopping");
             }
         }
-        if (l->daemon != NULL) {
-            (void)MHD_run(l->daemon);
+    }
+    cvg_time until = cvg__now() + LAST_MOMENT;
+    for (size_t i = 0; i < server->n_listeners; i++) {
+        struct cvg__listener *l = &server->listeners[i];
+        while (l->daemon != NULL) {
+            (void)MHD_run_wait(l->daemon, 1);
+            if (!answering(l) || cvg__now() >= until) {
+                break;
+            }
         }
         close_listener(l);
     }

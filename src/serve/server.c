@@ -93,7 +93,7 @@ static void drain(struct cvg__server *s, const char *why)
 {
     s->state = CVG__DRAINING;
     s->stop_at = cvg__now() + s->options->exit_timeout;
-    cvg__log('I', "event=drain reason=%s calls=%zu live=%zu", why, s->n_calls,
+    cvg__log('I', "event=drain reason=%s calls=%zu live=%zu", why, s->n_open,
              cvg_engine_live(s->engine));
     cvg__drive(s, &(struct cvg_event){.type = CVG_EV_DRAIN});
     cvg__http_stop_accepting(s);
@@ -103,20 +103,21 @@ static void drain(struct cvg__server *s, const char *why)
 static void stop(struct cvg__server *s)
 {
     s->state = CVG__STOPPING;
-    s->lost = s->n_calls;
+    s->lost = s->n_open;
     uv_stop(&s->loop);
 }
 
-/* Nothing is being answered and nothing runs: done. */
+/* Nobody is owed an answer: done. What a device still runs, or hangs in, is for
+ * calls that have been answered or cancelled. */
 static void check_drained(struct cvg__server *s)
 {
     if (s->state != CVG__DRAINING) {
         return;
     }
-    if (s->n_calls == 0 && s->n_batches == 0) {
+    if (s->n_open == 0) {
         stop(s);
     } else if (cvg__now() >= s->stop_at) {
-        cvg__log('E', "event=drain_timeout calls=%zu live=%zu", s->n_calls,
+        cvg__log('E', "event=drain_timeout calls=%zu live=%zu", s->n_open,
                  cvg_engine_live(s->engine));
         stop(s);
     }
@@ -127,7 +128,7 @@ static void on_signal(uv_signal_t *signal, int number)
     struct cvg__server *s = signal->data;
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
     if (s->state == CVG__DRAINING) {
-        cvg__log('W', "event=stop reason=%s calls=%zu", name, s->n_calls);
+        cvg__log('W', "event=stop reason=%s calls=%zu", name, s->n_open);
         stop(s);
     } else if (s->state != CVG__STOPPING) {
         drain(s, name);

@@ -145,7 +145,8 @@ struct cvg__server {
     uint32_t *family_app; /* of requests that name none */
 
     struct cvg__call_pool pool;
-    size_t n_calls;
+    size_t n_calls;        /* with those that only lend to a batch */
+    size_t n_open;         /* whose client is owed an answer; no metrics */
     size_t bytes;          /* of bodies and tensors being handled */
     struct cvg_id_map ids; /* request -> its call */
     uint64_t last_id;

@@ -85,7 +85,54 @@ class Life(_server.Case):
         s.process.send_signal(signal.SIGTERM)
         self.assertEqual(s.process.wait(10), 3)
         t.join()
+        # Told, not cut off.
+        self.assertError(answers[0], 503, "stopping")
+        self.assertEqual(answers[0][1]["Connection"], "close")
         s.stop()
+
+    def test_all_who_wait_are_told(self):
+        s = _server.Server(self.box, "--exit-timeout-secs", "0")
+        answers = []
+        threads = [self.later(s, answers) for _ in range(100)]
+        time.sleep(0.5)
+        s.process.send_signal(signal.SIGTERM)
+        self.assertEqual(s.process.wait(10), 3)
+        for t in threads:
+            t.join()
+        self.assertEqual([a[0] for a in answers], [503] * 100)
+        self.assertIn("100 requests were not finished", s.stderr())
+        s.stop()
+
+    def test_metrics_to_the_end_of_a_drain(self):
+        s = _server.Server(self.box)
+        answers = []
+        t = self.later(s, answers)
+        time.sleep(0.2)
+        s.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        self.assertEqual(s.metric("convergo_requests_live"), 1)
+        t.join()
+        self.assertEqual(s.process.wait(10), 0)
+        self.assertEqual(answers[0][0], 200)
+        s.stop()
+
+    def test_a_hung_device_holds_up_nobody(self):
+        """Its calls have been answered: they are not lost, nor waited for."""
+        box = _box.write_box(
+            self.folder + "/hung", {"fam": {"one": (_box.identity(), 0.8)}},
+            devices=["{name: npu0, kind: npu, backend: emulated, "
+                     "options: {hang_after: 0}}",
+                     "{name: cpu0, kind: cpu, backend: onnxruntime}"],
+            rows={("one", "npu0"): 1, ("one", "cpu0"): 50},
+            extra="policy: {name: edf}\n")
+        s = _server.Server(box)
+        answer = s.infer("fam", X)  # after 5 s the engine tries elsewhere
+        self.assertEqual(answer[0], 200)
+        self.assertEqual(answer[2]["parameters"]["device"], "cpu0")
+        began = time.monotonic()
+        self.assertEqual(s.stop(), 0)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertNotIn("drain_timeout", s.stderr())
 
     def test_second_signal_is_now(self):
         s = _server.Server(self.box)
