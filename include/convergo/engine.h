@@ -197,6 +197,10 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *engine);
 bool cvg_engine_resident(const struct cvg_engine *engine, uint32_t device,
                          uint32_t variant);
 
+/* The same in full: it may be on its way in or out. */
+enum cvg_residency cvg_engine_residency(const struct cvg_engine *engine,
+                                        uint32_t device, uint32_t variant);
+
 /* The k-th variant (from 0) that the allocation wants the device to hold at
  * the start, the most important first; CVG_ANY past the last. Only those that
  * are cvg_engine_resident() fit. */

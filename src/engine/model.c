@@ -87,6 +87,12 @@ uint32_t cvg_engine_initial(const struct cvg_engine *e, uint32_t device,
     return CVG_ANY;
 }
 
+enum cvg_residency cvg_engine_residency(const struct cvg_engine *e,
+                                        uint32_t device, uint32_t variant)
+{
+    return cvg__residency(e, device, variant)->state;
+}
+
 bool cvg_engine_resident(const struct cvg_engine *e, uint32_t device,
                          uint32_t variant)
 {

@@ -44,10 +44,13 @@ void cvg__handle_repository_index(struct cvg__server *s, struct cvg__call *call)
     cvg__call_reply(call, 200, "application/json");
 }
 
-static bool resident_anywhere(const struct cvg__server *s, uint32_t v)
+/* Does a device hold the variant; or, `in_part`, is it at least on its way in
+ * or out of one? */
+static bool anywhere(const struct cvg__server *s, uint32_t v, bool in_part)
 {
     for (uint32_t d = 0; d < s->box->n_devices; d++) {
-        if (cvg_engine_resident(s->engine, d, v)) {
+        enum cvg_residency is = cvg_engine_residency(s->engine, d, v);
+        if (in_part ? is != CVG_ABSENT : is == CVG_RESIDENT) {
             return true;
         }
     }
@@ -71,10 +74,14 @@ static void each_variant(struct cvg__server *s, uint32_t model,
     }
 }
 
-static void count_resident(struct cvg__server *s, uint32_t variant,
-                           void *context)
+static void count_loaded(struct cvg__server *s, uint32_t variant, void *context)
 {
-    *(size_t *)context += resident_anywhere(s, variant);
+    *(size_t *)context += anywhere(s, variant, false);
+}
+
+static void count_left(struct cvg__server *s, uint32_t variant, void *context)
+{
+    *(size_t *)context += anywhere(s, variant, true);
 }
 
 static void want(struct cvg__server *s, uint32_t variant, void *context)
@@ -88,9 +95,11 @@ static void want(struct cvg__server *s, uint32_t variant, void *context)
 /* Loaded somewhere (a family: one of its variants); unloaded everywhere. */
 static bool is_done(struct cvg__server *s, const struct cvg__call *call)
 {
-    size_t resident = 0;
-    each_variant(s, call->repository.model, count_resident, &resident);
-    return call->repository.wanted ? resident > 0 : resident == 0;
+    size_t n = 0;
+    bool wanted = call->repository.wanted;
+    each_variant(s, call->repository.model, wanted ? count_loaded : count_left,
+                 &n);
+    return wanted ? n > 0 : n == 0;
 }
 
 static void answer(struct cvg__call *call)

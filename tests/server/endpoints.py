@@ -94,6 +94,11 @@ class Endpoints(_server.Case):
                          {"fam", "pair", "one", "two", "pair-1"})
         self.assertEqual(states()["pair"], "READY")
         path = "/v2/repository/models/pair-1/"
+        # When it is answered it has been done, on both devices, every time.
+        for n in range(1, 6):
+            self.assertEqual(self.s.call("POST", path + "unload")[0], 200)
+            self.assertEqual(self.s.stderr().count("event=unloaded"), 2 * n)
+            self.assertEqual(self.s.call("POST", path + "load")[0], 200)
         self.assertEqual(self.s.call("POST", path + "unload")[0], 200)
         self.assertEqual(states()["pair-1"], "UNAVAILABLE")
         self.assertEqual(states()["pair"], "UNAVAILABLE")
