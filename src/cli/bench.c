@@ -17,6 +17,7 @@
 #define OWN_CONNECTIONS 8192
 #define REMOTE_CONNECTIONS 500
 #define SPARE_DESCRIPTORS 64
+#define PATIENCE CVG_S(30)
 
 struct bench {
     const struct cvg_verb *verb;
@@ -29,6 +30,7 @@ struct bench {
     uint64_t connections; /* 0: not given */
     double load;
     cvg_span duration; /* 0: the workload's own */
+    cvg_span patience;
 
     struct cvg_address address; /* of a URL */
     bool remote;
@@ -49,11 +51,11 @@ static enum cvg_status set_load(struct bench *b, const char *value,
     return status;
 }
 
-static enum cvg_status set_duration(struct bench *b, const char *value,
-                                    struct cvg_error *err)
+static enum cvg_status set_span(cvg_span *out, const char *value,
+                                struct cvg_error *err)
 {
-    enum cvg_status status = cvg_parse_span(value, &b->duration, err);
-    if (status == CVG_OK && b->duration == 0) {
+    enum cvg_status status = cvg_parse_span(value, out, err);
+    if (status == CVG_OK && *out == 0) {
         status =
             cvg_fail(err, CVG_INVALID, "give more than 0, not '%s'", value);
     }
@@ -95,7 +97,10 @@ static enum cvg_status set_option(struct bench *b, const char *flag,
         return set_load(b, value, err);
     }
     if (strcmp(flag, "--duration") == 0) {
-        return set_duration(b, value, err);
+        return set_span(&b->duration, value, err);
+    }
+    if (strcmp(flag, "--patience") == 0) {
+        return set_span(&b->patience, value, err);
     }
     return CVG_NOTFOUND;
 }
@@ -232,6 +237,7 @@ static enum cvg_status load_server(const struct bench *b,
         .seed = b->seed,
         .load = b->load,
         .connections = (size_t)b->connections,
+        .patience = b->patience,
         .dataset = b->dataset,
         .labels = b->labels,
         .progress = isatty(STDERR_FILENO) ? stderr : NULL};
@@ -365,7 +371,7 @@ static void set_connections(struct bench *b)
 
 static int run(const struct cvg_verb *verb, int argc, char **argv)
 {
-    struct bench b = {.verb = verb, .seed = 1, .load = 1};
+    struct bench b = {.verb = verb, .seed = 1, .load = 1, .patience = PATIENCE};
     struct cvg_error err = {.text = ""};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -403,13 +409,17 @@ const struct cvg_verb cvg_verb_bench = {
     .help =
         "BOX starts a server of its own, once per policy; URL (http://...)\n"
         "uses one that runs. Open loop: requests are sent at their instants,\n"
-        "answered or not, and latency counts from then.\n\n"
+        "answered or not, and latency counts from then; at most 50000/s in\n"
+        "all.\n\n"
         "  --policy P        a policy or its parts; may be repeated\n"
         "  --labels          tell right answers from wrong ones\n"
         "  --dataset FILE    items to send, in place of the family's own\n"
         "  --seed N          of arrivals, items and the server (1)\n"
         "  --load F          multiplies every rate (1)\n"
         "  --duration TIME   cuts the workload, as in 15s\n"
+        "  --patience TIME   after the last arrival, wait for replies until\n"
+        "                    none has come for so long and the largest\n"
+        "                    deadline (30s); what is open then has failed\n"
         "  --connections N   open at once at most (8192; of a URL: 500)\n"
         "  --json FILE       write the report; - is stdout\n",
     .run = run,

@@ -172,19 +172,20 @@ static const struct cvg_stream *find_stream(const struct cvg_workload *workload,
 /* A rate is changed where there is one. */
 static enum cvg_status check_rate(struct cvg_workload_reader *reader, size_t i)
 {
-    const struct cvg_workload_event *event = &reader->workload->events[i];
+    struct cvg_workload_event *event = &reader->workload->events[i];
     const struct cvg_stream *stream = find_stream(reader->workload, event->app);
+    char path[64];
+    snprintf(path, sizeof path, "events/%zu/rate", i);
+    event->rate_at = cvg__yaml_at(reader->root, path).at;
     if (stream != NULL && stream->process != CVG_TRACE) {
         return CVG_OK;
     }
-    char path[64];
-    snprintf(path, sizeof path, "events/%zu/rate", i);
-    return cvg__source_fail(
-        &reader->reader.source, cvg__yaml_at(reader->root, path).at,
-        stream == NULL ? "rate: the app has no arrivals in this "
-                         "workload whose rate could change"
-                       : "rate: the arrivals of the app are a trace, "
-                         "which has no rate");
+    return cvg__source_fail(&reader->reader.source, event->rate_at,
+                            stream == NULL
+                                ? "rate: the app has no arrivals in this "
+                                  "workload whose rate could change"
+                                : "rate: the arrivals of the app are a trace, "
+                                  "which has no rate");
 }
 
 /* qsort is not stable: events of one instant stay in the order of the file. */

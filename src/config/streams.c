@@ -210,6 +210,8 @@ static enum cvg_status set_arrivals(struct cvg_reader *reader,
         return status;
     }
     stream->process = (enum cvg_process)k;
+    stream->at =
+        cvg__yaml_at(value, stream->process == CVG_MMPP ? "rates" : "rate").at;
     return cvg__read_map(reader, value, &process_tables[k], stream);
 }
 

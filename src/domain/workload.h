@@ -33,6 +33,7 @@ struct cvg_stream { /* the arrivals of one app */
     cvg_span stay[CVG_MAX_STATES];
     struct cvg_trace_row *rows; /* trace; sorted */
     size_t n_rows;
+    struct cvg_place at; /* where the workload gives its rate */
 };
 
 enum cvg_workload_event_type {
@@ -52,6 +53,7 @@ struct cvg_workload_event {
     uint32_t app;       /* SLO, RATE */
     struct cvg_slo slo; /* declared kinds replace the app's */
     double rate_rps;
+    struct cvg_place rate_at; /* where the workload gives it */
 };
 
 struct cvg_workload {

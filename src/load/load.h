@@ -23,13 +23,16 @@ struct cvg_load_options { /* all borrowed */
     uint64_t seed;
     double load;
     size_t connections;  /* at most */
+    cvg_span patience;   /* see cvg_load_run() */
     const char *dataset; /* NULL: that of each family */
     bool labels;         /* tell right answers from wrong ones */
     FILE *progress;      /* a terminal, or NULL */
 };
 
-/* Runs the workload to its end, waits for the last replies, and makes the
- * report: *out is owned by the caller. */
+/* Runs the workload to its end, drains, and makes the report: *out is owned by
+ * the caller. The drain ends with the last reply, or when nothing has come back
+ * for `patience` and the largest deadline together: what is still open then has
+ * failed. */
 enum cvg_status cvg_load_run(const struct cvg_load_options *options,
                              json_t **out, struct cvg_error *err);
 

@@ -1,6 +1,7 @@
 /* Streams and events, merged. */
 #include "load/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static enum cvg_status check_events(const struct cvg_workload *w,
@@ -24,6 +25,48 @@ static enum cvg_status check_events(const struct cvg_workload *w,
     return CVG_OK;
 }
 
+static double peak_of(const struct cvg_stream *s)
+{
+    double peak = s->process == CVG_TRACE ? 0 : s->rate_rps;
+    for (uint32_t i = 0; i < s->n_states; i++) {
+        peak = fmax(peak, s->rates_rps[i]);
+    }
+    return peak;
+}
+
+/* Beyond what can be sent a run would only fall behind, for hours, and measure
+ * itself. */
+static enum cvg_status check_rates(const struct cvg_workload *w, double load,
+                                   struct cvg_error *err)
+{
+    double sum = 0, highest = 0;
+    struct cvg_place at = {0, 0};
+    for (size_t i = 0; i < w->n_streams; i++) {
+        double peak = peak_of(&w->streams[i]);
+        struct cvg_place peak_at = w->streams[i].at;
+        for (size_t k = 0; k < w->n_events; k++) {
+            const struct cvg_workload_event *e = &w->events[k];
+            if (e->type == CVG_WORKLOAD_RATE && e->app == w->streams[i].app &&
+                e->rate_rps > peak) {
+                peak = e->rate_rps;
+                peak_at = e->rate_at;
+            }
+        }
+        sum += peak * load;
+        at = peak > highest ? peak_at : at;
+        highest = fmax(peak, highest);
+    }
+    if (sum <= CVG__PLAN_MAX_RPS) {
+        return CVG_OK;
+    }
+    return cvg_fail(err, CVG_CONFIG,
+                    "%.300s:%u:%u: with this rate of %g/s the workload has up "
+                    "to %g requests/s (load %g): %d/s is the most that can be "
+                    "sent",
+                    w->path == NULL ? "workload" : w->path, at.line, at.column,
+                    highest, sum, load, CVG__PLAN_MAX_RPS);
+}
+
 enum cvg_status cvg__plan_init(struct cvg__plan *plan,
                                const struct cvg_workload *w,
                                const struct cvg_box *box, uint64_t seed,
@@ -31,6 +74,9 @@ enum cvg_status cvg__plan_init(struct cvg__plan *plan,
 {
     *plan = (struct cvg__plan){.workload = w};
     enum cvg_status status = check_events(w, box, err);
+    if (status == CVG_OK) {
+        status = check_rates(w, load, err);
+    }
     if (status != CVG_OK) {
         return status;
     }

@@ -6,6 +6,9 @@
 #include "domain/workload.h"
 #include <convergo/box.h>
 
+/* Of all apps together, at their highest. What a machine can send is less. */
+#define CVG__PLAN_MAX_RPS 50000
+
 enum cvg__due_type { CVG__DUE_REQUEST, CVG__DUE_SLO };
 
 struct cvg__due {
@@ -25,7 +28,7 @@ struct cvg__plan {
 };
 
 /* CVG_UNSUPPORTED: it has events on devices, which nobody can make happen to a
- * live server. */
+ * live server. CVG_CONFIG: more than CVG__PLAN_MAX_RPS. */
 enum cvg_status cvg__plan_init(struct cvg__plan *plan,
                                const struct cvg_workload *workload,
                                const struct cvg_box *box, uint64_t seed,

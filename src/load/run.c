@@ -13,8 +13,8 @@
 
 #define TICK CVG_MS(250)      /* progress, windows */
 #define LEAD CVG_MS(20)       /* from now to the start */
-#define PATIENCE CVG_S(2)     /* after the last deadline */
-#define NO_DEADLINE CVG_S(10) /* wait so long for requests without one */
+#define NO_DEADLINE CVG_S(10) /* what requests without one are taken to have   \
+                               */
 
 struct flight {                    /* a request on its way */
     struct cvg__exchange exchange; /* first: the pool gives it back */
@@ -139,6 +139,7 @@ static void done(void *context, struct cvg__exchange *x,
     judge(f, &answer);
     run->answered++;
     run->outstanding--;
+    run->heard = from_start(run);
     free_flight(f);
 }
 
@@ -188,9 +189,9 @@ static struct flight *make_flight(struct cvg__run *run,
 
 static void note_deadline(struct cvg__run *run, const struct cvg_slo *slo)
 {
-    cvg_span deadline =
-        cvg_slo_has(slo, CVG_SLO_DEADLINE) ? slo->deadline : NO_DEADLINE;
-    run->longest = deadline > run->longest ? deadline : run->longest;
+    if (cvg_slo_has(slo, CVG_SLO_DEADLINE) && slo->deadline > run->longest) {
+        run->longest = slo->deadline;
+    }
 }
 
 static enum cvg_status send_due(struct cvg__run *run, struct cvg_error *err)
@@ -297,6 +298,14 @@ static enum cvg_status send_all_due(struct cvg__run *run, struct cvg_error *err)
     return status;
 }
 
+/* When to give up: long after anything came back, or could have. */
+static cvg_time end_of_patience(const struct cvg__run *run)
+{
+    cvg_time since = run->o->workload->duration;
+    since = run->heard > since ? run->heard : since;
+    return since + run->longest + run->o->patience;
+}
+
 static enum cvg_status loop(struct cvg__run *run, struct cvg_error *err)
 {
     const struct cvg_workload *w = run->o->workload;
@@ -305,7 +314,7 @@ static enum cvg_status loop(struct cvg__run *run, struct cvg_error *err)
     while (status == CVG_OK) {
         status = send_all_due(run, err);
         cvg_time now = from_start(run);
-        cvg_time end = w->duration + run->longest + PATIENCE;
+        cvg_time end = end_of_patience(run);
         bool over = !run->has_due && now >= w->duration;
         if (over && (run->outstanding == 0 || now >= end)) {
             break;
@@ -332,7 +341,7 @@ static enum cvg_status loop(struct cvg__run *run, struct cvg_error *err)
 static cvg_span largest_deadline(const struct cvg_load_options *o)
 {
     return cvg_workload_largest_deadline(o->workload, o->box, NO_DEADLINE) +
-           PATIENCE + CVG_S(1);
+           o->patience + CVG_S(1);
 }
 
 static enum cvg_status open_ledger(struct cvg__run *run, struct cvg_error *err)

@@ -24,6 +24,7 @@ struct cvg__run {
     bool has_due;
     uint64_t sent, answered, outstanding;
     cvg_span longest; /* deadline of any request; 0: none has one */
+    cvg_time heard;   /* when the last reply came */
     struct cvg_histogram *late;
     uint64_t no_reply;     /* requests without one */
     uint64_t unable;       /* failed, or found no device that could run them */

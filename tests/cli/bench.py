@@ -260,12 +260,29 @@ class Latency(Fake):
         server = self.start([app("a", deadline_us=100000)],
                             lambda *_: (30, 200, served()))
         began = time.monotonic()
-        report = self.bench(server, periodic(10, "1s"), code=1)
-        # Duration, largest deadline, and 2 s.
-        self.assertTrue(3.0 < time.monotonic() - began < 4.5)
+        report = self.bench(server, periodic(10, "1s"), "--patience", "1s",
+                            code=1)
+        # Duration, largest deadline, and the patience.
+        self.assertTrue(2.0 < time.monotonic() - began < 3.5)
         self.assertEqual(report["requests"]["failed"], 10)
         self.assertEqual(report["generator"]["no_reply"], 10)
 
+
+    def test_what_comes_late_is_late_not_failed(self):
+        """The run drains: here 4 s after the last deadline."""
+        server = self.start([app("a", deadline_us=100000)],
+                            lambda *_: (4.5, 200, served()))
+        report = self.bench(server, periodic(10, "1s"))
+        self.assertEqual(report["requests"]["failed"], 0)
+        self.assertEqual(report["requests"]["late"], 10)
+        self.assertGreater(report["latency_ms"]["p50"], 4400)
+
+    def test_a_trickle_of_replies_is_waited_for(self):
+        """Patience counts from the last reply, not from the last arrival."""
+        server = self.start([app("a")], lambda *_: (0.4, 200, served()))
+        report = self.bench(server, periodic(10, "500ms"), "--patience", "1s",
+                            "--connections", "1")
+        self.assertEqual(report["requests"]["served"], 5)
 
     def test_nothing_could_run(self):
         """That is no measurement, whatever the reason."""
@@ -502,6 +519,25 @@ class Usage(Fake):
                    "--policy", "edf")
         self.check(2, "port", "http://127.0.0.1", workload)
         self.check(1, "refused", "http://127.0.0.1:1", workload)
+
+    def test_more_than_can_be_sent_is_refused(self):
+        """It would only fall behind. Before anything has begun."""
+        box = SOURCE + "/examples/xavier-nx-coral/box.yaml"
+        text = ("version: 1\nduration: 5s\napps:\n  - {app: door, arrivals: "
+                "{process: %s}}\n")
+        for process, more, options, place in (
+                ("poisson, rate: 1000000000/s", "", (), "4:52"),
+                ("poisson, rate: 30/s", "", ("--load", "1e6"), "4:52"),
+                ("mmpp, rates: [1/s, 9e8/s], stay: [1s, 1s]", "", (), "4:51"),
+                ("poisson, rate: 5/s",
+                 "events: [{at: 1s, app: door, rate: 60000/s}]\n", (),
+                 "5:36")):
+            process = process.replace("9e8", "900000000")
+            workload = self.path("w.yaml", text % process + more)
+            self.check(2, "%s:%s: " % (workload, place), box, workload,
+                       *options)
+            self.check(2, "50000/s is the most", box, workload, *options)
+        self.check(0, "50000/s", "--help")
 
     def test_events_on_devices_are_refused(self):
         box = SOURCE + "/examples/xavier-nx-coral/box.yaml"
