@@ -147,10 +147,10 @@ static void lose(struct connection *c, const char *why)
     c->exchange = NULL;
     bool stale = c->used && c->http.used == 0;
     close_connection(c);
-    if (x != NULL && stale && !x->again && !pool->ending) {
+    if (x != NULL && stale && !pool->ending) {
         /* A server may close an idle connection at any time; that it crossed
-         * with our request is nobody's failure. */
-        x->again = true;
+         * with our request is nobody's failure. The next one may have been
+         * closed too: in the end there is a new one. */
         cvg__pool_submit(pool, x);
     } else if (x != NULL) {
         finish(pool, x, NULL, why);

@@ -12,7 +12,6 @@
 struct cvg__exchange {     /* a request; the pool borrows it until it is done */
     struct iovec parts[2]; /* header and JSON, then the tensor */
     cvg_time sent;         /* when its first byte was written; 0: never */
-    bool again; /* the connection had been closed under it: sent anew */
     struct cvg__exchange *next;
 };
 

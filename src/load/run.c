@@ -11,10 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK CVG_MS(250)      /* progress, windows */
-#define LEAD CVG_MS(20)       /* from now to the start */
-#define NO_DEADLINE CVG_S(10) /* what requests without one are taken to have   \
-                               */
+#define TICK CVG_MS(250) /* progress, windows */
+#define LEAD CVG_MS(20)  /* from now to the start */
+#define NO_DEADLINE                                                            \
+    CVG_S(10) /* what requests without one are taken to have                   \
+               */
 
 struct flight {                    /* a request on its way */
     struct cvg__exchange exchange; /* first: the pool gives it back */
