@@ -6,6 +6,7 @@
 #include <convergo/box.h>
 #include <convergo/slo.h>
 #include <convergo/time.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the driver says of a request; the engine copies it. */
@@ -17,6 +18,9 @@ struct cvg_arrival {
     uint32_t overrides; /* kinds of `bounds` that replace the app's own */
     struct cvg_slo bounds;
     cvg_span timeout; /* dropped if not started by then; 0: none */
+    /* Another item of the same call follows at once: the policy is asked when
+     * the last has arrived, so that it sees them together. */
+    bool more;
 };
 
 /* What the engine and the policies work with. */

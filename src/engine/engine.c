@@ -396,6 +396,9 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     if (e->n_waiting == 0 || e->n_free_units == 0) {
         e->policy_wake = CVG_NEVER;
         e->settled = false;
+    } else if (event->type == CVG_EV_ARRIVAL && event->arrival.more) {
+        e->policy_wake = e->now; /* should the others not come after all */
+        e->settled = false;
     } else if (!settled) {
         if (e->residency_changed) {
             cvg__reconsider(e);

@@ -110,6 +110,7 @@ static void arrive(struct cvg__call *call)
         struct cvg_event event = {.type = CVG_EV_ARRIVAL,
                                   .arrival = r->arrival};
         event.arrival.id = r->first_id + row;
+        event.arrival.more = row + 1 < r->n;
         cvg_id_map_put(&s->ids, event.arrival.id, call);
         cvg__drive(s, &event);
         if (call->phase == CVG__ANSWERED) {

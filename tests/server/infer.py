@@ -95,6 +95,14 @@ class Infer(_server.Case):
         self.assertGreater(body["parameters"]["energy_mj"],
                            2 * one["energy_mj"])
 
+    def test_rows_of_a_call_run_together(self):
+        """None of them starts alone while the others are on their way in."""
+        body = self.s.infer("fam", [fp32("x", [ROW] * 8)])[2]
+        first = int(body["parameters"]["request_id"])
+        for row in range(8):
+            why = self.s.get("/v1/requests/%d" % (first + row))[2]
+            self.assertEqual(why["chosen"]["batch"], 8)
+
     def test_row_limit(self):
         self.assertEqual(
             self.s.infer("fam", [fp32("x", [ROW] * 256)])[0], 200)

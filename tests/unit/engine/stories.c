@@ -28,6 +28,51 @@ static void nearer_deadline_goes_first(void **state)
     world_fini(&w);
 }
 
+/* One device that runs batches of up to 8, a request a millisecond. */
+static void one_that_batches(struct world *w, const char *policy)
+{
+    world_init(w);
+    world_device(w, "d0", CVG_FCFS, 1, 1);
+    world_variant(w, "v0", 0.9);
+    world_profile(w, "v0", "d0", 1, 1, 5);
+    world_profile(w, "v0", "d0", 8, 8, 40);
+    world_app(w, "a0");
+    world_start(w, policy);
+}
+
+/* The items of one call: the first does not start alone. */
+static void items_of_a_call_are_seen_together(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"edf", "convergo"};
+    for (size_t p = 0; p < 2; p++) {
+        struct world w;
+        struct cvg_arrival item = {.variant = CVG_ANY};
+        one_that_batches(&w, policies[p]);
+        for (int i = 0; i < 4; i++) {
+            item.more = i < 3;
+            world_arrive_with(&w, 0, &item);
+        }
+        world_run_until(&w, CVG_MS(1));
+        CHECK_TRACE(&w, "[   0] start r1,r2,r3,r4 v0 on d0\n");
+        world_fini(&w);
+    }
+}
+
+/* A driver that breaks its promise waits for nothing: it is woken. */
+static void the_rest_of_a_call_need_not_come(void **state)
+{
+    (void)state;
+    struct world w;
+    one_that_batches(&w, "edf");
+    world_arrive_with(&w, 0,
+                      &(struct cvg_arrival){.variant = CVG_ANY, .more = true});
+    world_run_until(&w, CVG_MS(3));
+    CHECK_TRACE(&w, "[   0] start r1 v0 on d0\n"
+                    "[   1] reply r1\n");
+    world_fini(&w);
+}
+
 static void fifo_keeps_the_order(void **state)
 {
     (void)state;
@@ -426,6 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nearer_deadline_goes_first),
+        cmocka_unit_test(items_of_a_call_are_seen_together),
+        cmocka_unit_test(the_rest_of_a_call_need_not_come),
         cmocka_unit_test(fifo_keeps_the_order),
         cmocka_unit_test(hopeless_is_dropped_early),
         cmocka_unit_test(infeasible_is_refused_at_once),
