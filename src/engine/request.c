@@ -93,20 +93,45 @@ static void give_slot(struct cvg_engine *e, uint32_t slot)
 
 /* Long queues of batches of days would not fit into a span. */
 #define LONGEST_BACKLOG_NS 1e18
+#define LOOKED_AT 16U /* requests of a queue, for what they are like */
 
-/* Time until the backlog of all apps has been worked off: what a rejected
- * client is told to wait. */
-static cvg_span backlog(const struct cvg_engine *e)
+/* How long what an app has waiting would take, ns, by the first few (they may
+ * name variants slower than the app's fastest); adds the devices that could run
+ * them. */
+static double work_of(struct cvg_engine *e, uint32_t app, uint64_t *devices)
 {
-    double work_ns = 0;
-    for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        cvg_span each = e->reach[a].profile;
-        if (each != CVG_NEVER) {
-            work_ns += (double)each * e->queues[a].n;
-        }
+    double sum = 0;
+    uint32_t n = 0;
+    for (uint32_t i = e->queues[app].first; i != NONE && n < LOOKED_AT;
+         i = e->slots[i].next) {
+        cvg_span each = cvg__reach(e, &e->slots[i].request)->profile;
+        sum += each != CVG_NEVER ? (double)each : 0;
+        *devices |= e->slots[i].devices;
+        n++;
     }
-    double wait_ns = work_ns / (e->n_units > 0 ? e->n_units : 1);
-    return (cvg_span)fmin(wait_ns, LONGEST_BACKLOG_NS) + CVG_MS(1);
+    return n > 0 ? sum / n * e->queues[app].n : 0;
+}
+
+/* Time until the backlog before this request has been worked off: what a
+ * rejected client is told to wait. Devices count that could run it or its app's
+ * others; apps, that wait for one of these. */
+static cvg_span backlog(struct cvg_engine *e, const struct cvg_request *r)
+{
+    uint64_t devices = cvg__reach(e, r)->devices;
+    double work = work_of(e, r->app, &devices);
+    devices = devices != 0 ? devices : UINT64_MAX;
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        uint64_t its = 0;
+        double more = a != r->app ? work_of(e, a, &its) : 0;
+        work += (its & devices) != 0 ? more : 0;
+    }
+    uint32_t units = 0;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        bool counts = (devices & cvg_device_bit(d)) != 0;
+        units += counts ? e->box->devices[d].units : 0;
+    }
+    double wait = work / (units > 0 ? units : 1);
+    return (cvg_span)fmin(wait, LONGEST_BACKLOG_NS) + CVG_MS(1);
 }
 
 static struct cvg_ending ending_of(const struct cvg_engine *e,
@@ -147,7 +172,7 @@ void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
             .request = s->request.id,
             .outcome = outcome,
             .reason = reason,
-            .retry_after = retry ? backlog(e) : 0,
+            .retry_after = retry ? backlog(e, &s->request) : 0,
         };
     }
     give_slot(e, slot);

@@ -233,6 +233,31 @@ static void retry_after_ages(void **state)
     rig_fini(&r);
 }
 
+/* Who names a slow variant waits for the others that did, on its device. */
+static void retry_after_knows_the_variant_that_is_named(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    world_device(&r.w, "fast", CVG_FCFS, 4, 1);
+    world_device(&r.w, "slow", CVG_FCFS, 1, 1);
+    world_variant(&r.w, "v0", 0.8);
+    world_variant(&r.w, "v1", 0.9);
+    world_profile(&r.w, "v0", "fast", 1, 1, 5);
+    world_profile(&r.w, "v1", "slow", 1, 1000, 5);
+    world_app(&r.w, "a0")->queue_limit = 10;
+    rig_start(&r, "fifo");
+    struct cvg_arrival named = {.variant = 1};
+    uint64_t id = 1;
+    do {
+        rig_arrive(&r, 0, id++, &named);
+    } while (rig_count(&r, CVG_ACT_DROP) == 0);
+    /* Ten wait, a second each, for one unit. */
+    cvg_span told = rig_action(&r, CVG_ACT_DROP, 0)->drop.retry_after;
+    assert_in_range(told, CVG_S(9), CVG_S(12));
+    rig_fini(&r);
+}
+
 static void no_use_to_retry_the_impossible(void **state)
 {
     (void)state;
@@ -837,6 +862,7 @@ int main(void)
         cmocka_unit_test(queue_limits_are_per_app),
         cmocka_unit_test(retry_after_follows_the_backlog),
         cmocka_unit_test(retry_after_ages),
+        cmocka_unit_test(retry_after_knows_the_variant_that_is_named),
         cmocka_unit_test(no_use_to_retry_the_impossible),
         cmocka_unit_test(attempts_are_limited),
         cmocka_unit_test(lost_batches_of_all_apps_fit),
