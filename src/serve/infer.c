@@ -103,7 +103,6 @@ static void arrive(struct cvg__call *call)
     r->result =
         (struct cvg__infer_result){.model_name = s->models[r->model].name,
                                    .model_version = s->models[r->model].version,
-                                   .deadline_met = true,
                                    .accuracy = INFINITY,
                                    .request_id = r->first_id};
     for (uint32_t row = 0; row < r->n; row++) {
@@ -205,22 +204,21 @@ static void finish(struct cvg__call *call, uint32_t variant)
                         : "application/octet-stream");
 }
 
-/* Of several rows the worst: what holds for the whole is what holds for each;
- * variant and device are those of the least accurate. */
+/* Of several rows the reply tells of the one that ended last: where and how it
+ * ran, how long it waited, and so whether the whole was in time. Accuracy is
+ * the least, for it is what holds for each; energy is the sum. */
 static void join(struct cvg__server *s, struct cvg__infer_result *whole,
                  const struct cvg_reply *row)
 {
-    if (row->accuracy < whole->accuracy) {
-        whole->accuracy = row->accuracy;
-        whole->variant = s->box->variants[row->variant].name;
-        whole->exit = row->exit;
-        whole->device = s->box->devices[row->device].name;
-    }
+    whole->variant = s->box->variants[row->variant].name;
+    whole->exit = row->exit;
+    whole->device = s->box->devices[row->device].name;
+    whole->queued = row->queued;
+    whole->ran = row->ran;
+    whole->deadline_met = row->deadline_met;
     whole->emulated = whole->emulated || s->box->devices[row->device].emulated;
-    whole->deadline_met = whole->deadline_met && row->deadline_met;
+    whole->accuracy = fmin(whole->accuracy, row->accuracy);
     whole->energy_j += row->energy_j;
-    whole->queued = row->queued > whole->queued ? row->queued : whole->queued;
-    whole->ran = row->ran > whole->ran ? row->ran : whole->ran;
     whole->relaxed |= row->relaxed;
 }
 

@@ -81,14 +81,16 @@ size_t cvg__infer_bytes(const struct cvg__infer *infer);
 struct cvg__infer_result {  /* of all rows together */
     const char *model_name; /* as asked for: a family or a variant */
     const char *model_version;
+    /* Of the row that ended last: */
     const char *variant, *device;
     uint32_t exit;
-    bool emulated, deadline_met;
-    double accuracy;      /* the worst */
-    double energy_j;      /* the sum */
-    cvg_span queued, ran; /* the longest */
-    uint64_t request_id;  /* of the first row; the others follow */
-    uint32_t relaxed;     /* kinds */
+    cvg_span queued, ran;
+    bool deadline_met;
+    bool emulated;       /* any of them */
+    double accuracy;     /* the least */
+    double energy_j;     /* the sum */
+    uint64_t request_id; /* of the first row; the others follow */
+    uint32_t relaxed;    /* kinds */
 };
 
 /* Writes the reply. `rows[r * model->n_outputs + k]` is output k of row r, a

@@ -103,6 +103,37 @@ class Infer(_server.Case):
             why = self.s.get("/v1/requests/%d" % (first + row))[2]
             self.assertEqual(why["chosen"]["batch"], 8)
 
+    def test_a_reply_tells_of_the_row_that_ended_last(self):
+        """One row at a time on each of two devices: nothing in it is of
+        different rows, but the sum of the energies."""
+        folder = self.folder + "/two"
+        box = _box.write_box(
+            folder, {"fam": {"low": (_box.identity(), 0.8)}},
+            devices=["{name: npu0, kind: npu, backend: emulated}",
+                     "{name: npu1, kind: npu, backend: emulated}"],
+            rows={("low", "npu0"): 50, ("low", "npu1"): 80},
+            extra="policy: {name: fifo}\n")
+        with open(folder + "/profile.csv") as file:
+            lines = [x for x in file if ",32," not in x]
+        _box.write(folder + "/profile.csv", "".join(lines))
+        s = _server.Server(box)
+        answer = s.infer("fam", [fp32("x", [ROW] * 3)])[2]["parameters"]
+        rows = [s.get("/v1/requests/%d" % (int(answer["request_id"]) + k))[2]
+                for k in range(3)]
+        self.assertEqual({r["chosen"]["device"] for r in rows},
+                         {"npu0", "npu1"})
+        # Rows arrived one after the other, microseconds apart.
+        last = max(rows, key=lambda r: r["finished_ms"])
+        self.assertEqual(answer["device"], last["chosen"]["device"])
+        self.assertAlmostEqual(answer["queue_us"], last["started_ms"] * 1e3,
+                               delta=1)
+        self.assertAlmostEqual(
+            answer["queue_us"] + answer["run_us"], last["finished_ms"] * 1e3,
+            delta=2)
+        self.assertAlmostEqual(answer["energy_mj"], sum(
+            r["chosen"]["energy_mj"] for r in rows), places=3)
+        self.assertEqual(s.stop(), 0)
+
     def test_row_limit(self):
         self.assertEqual(
             self.s.infer("fam", [fp32("x", [ROW] * 256)])[0], 200)
