@@ -223,9 +223,8 @@ static json_t *apps_json(const struct cvg_run *run)
 
 /* --- devices -------------------------------------------------------------- */
 
-/* Its batches, idle power while no batch is held, busy power while a variant
- * is switched or loaded; the power is the device's, so a unit has a share. */
-static double device_energy(const struct cvg_run *run, size_t i)
+/* The power is the device's, so a unit has a share. */
+double cvg_report_device_energy(const struct cvg_run *run, size_t i)
 {
     const struct cvg_device *d = &run->box->devices[i];
     const struct cvg_device_stats *s = &run->stats->devices[i];
@@ -246,7 +245,7 @@ static json_t *device_json(const struct cvg_run *run, size_t i)
                      ratio((double)s->items, (double)s->batches), "switches",
                      count(s->switches), "loads", count(s->loads), "failures",
                      count(s->failures), "energy_j",
-                     number(device_energy(run, i)));
+                     number(cvg_report_device_energy(run, i)));
 }
 
 static json_t *devices_json(const struct cvg_run *run, double *energy_j)
@@ -254,7 +253,7 @@ static json_t *devices_json(const struct cvg_run *run, double *energy_j)
     json_t *devices = json_array();
     *energy_j = 0;
     for (size_t i = 0; i < run->stats->n_devices; i++) {
-        *energy_j += device_energy(run, i);
+        *energy_j += cvg_report_device_energy(run, i);
         json_array_append_new(devices, device_json(run, i));
     }
     return devices;

@@ -26,6 +26,10 @@ struct cvg_run {                    /* all borrowed */
 /* One report object; owned by the caller (json_decref). NULL: no memory. */
 json_t *cvg_report_json(const struct cvg_run *run);
 
+/* Of a device: its batches, idle power while no batch is held, busy power while
+ * a variant is switched or loaded (DESIGN.md section 5). */
+double cvg_report_device_energy(const struct cvg_run *run, size_t device);
+
 /* One table per policy and app from a report object or an array of them.
  * Numbers in three or four digits; emulated devices are marked. */
 void cvg_report_table(FILE *out, const json_t *reports);

@@ -213,7 +213,8 @@ static void devices(struct cvg__server *s, struct cvg_text *t)
         {"convergo_device_busy_seconds_total", "counter",
          "Time during which a unit held a batch, summed over units."},
         {"convergo_device_energy_joules_total", "counter",
-         "Energy of the batches that ran, by their profile."},
+         "Energy of batches, switches, loads and idle time, by profile and "
+         "box."},
         {"convergo_device_batches_total", "counter", "Batches that ran."},
         {"convergo_device_items_total", "counter",
          "Requests in the batches that ran."},
@@ -233,7 +234,7 @@ static void devices(struct cvg__server *s, struct cvg_text *t)
         for (size_t d = 0; d < stats->n_devices; d++) {
             const struct cvg_device_stats *x = &stats->devices[d];
             const double values[] = {(double)x->busy / 1e9,
-                                     x->energy_j,
+                                     cvg__device_energy(s, (uint32_t)d),
                                      (double)x->batches,
                                      (double)x->items,
                                      (double)x->switches,

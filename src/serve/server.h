@@ -206,6 +206,9 @@ bool cvg__model_ready(const struct cvg__server *server, uint32_t model);
  * loaded is, and every device is up. */
 bool cvg__server_ready(const struct cvg__server *server);
 
+/* v1.c: of the run so far, as in the report: batches, switches, idle time. */
+double cvg__device_energy(struct cvg__server *server, uint32_t d);
+
 /* infer.c: what becomes of the rows of a call. */
 void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
                            const struct cvg_reply *reply,

@@ -137,6 +137,29 @@ void cvg__handle_apps(struct cvg__server *s, struct cvg__call *call)
 
 /* --- devices -------------------------------------------------------------- */
 
+static struct cvg_run run_so_far(struct cvg__server *s)
+{
+    cvg_span elapsed = cvg__now() - s->began;
+    return (struct cvg_run){.mode = "live",
+                            .policy = s->policy_text,
+                            .parts = &s->policy,
+                            .load = 1,
+                            .seed = s->options->seed,
+                            .duration = elapsed,
+                            .elapsed = elapsed,
+                            .box = s->box,
+                            .stats = cvg_engine_stats(s->engine),
+                            .decision = s->decision,
+                            .bound_joint = -1,
+                            .bound_joint_weighted = -1};
+}
+
+double cvg__device_energy(struct cvg__server *s, uint32_t d)
+{
+    struct cvg_run run = run_so_far(s);
+    return cvg_report_device_energy(&run, d);
+}
+
 static json_t *device_json(struct cvg__server *s, uint32_t d)
 {
     const struct cvg_device *device = &s->box->devices[d];
@@ -159,7 +182,7 @@ static json_t *device_json(struct cvg__server *s, uint32_t d)
     set(out, "switches", json_integer((json_int_t)x->switches));
     set(out, "loads", json_integer((json_int_t)x->loads));
     set(out, "busy_s", json_real((double)x->busy / 1e9));
-    set(out, "energy_j", json_real(x->energy_j));
+    set(out, "energy_j", json_real(cvg__device_energy(s, d)));
     json_t *loaded = json_array();
     for (uint32_t v = 0; v < s->box->n_variants; v++) {
         if (cvg_engine_resident(s->engine, d, v)) {
@@ -184,19 +207,7 @@ void cvg__handle_devices(struct cvg__server *s, struct cvg__call *call)
 
 void cvg__handle_report(struct cvg__server *s, struct cvg__call *call)
 {
-    cvg_span elapsed = cvg__now() - s->began;
-    struct cvg_run run = {.mode = "live",
-                          .policy = s->policy_text,
-                          .parts = &s->policy,
-                          .load = 1,
-                          .seed = s->options->seed,
-                          .duration = elapsed,
-                          .elapsed = elapsed,
-                          .box = s->box,
-                          .stats = cvg_engine_stats(s->engine),
-                          .decision = s->decision,
-                          .bound_joint = -1,
-                          .bound_joint_weighted = -1};
+    struct cvg_run run = run_so_far(s);
     reply_json(call, cvg_report_json(&run));
 }
 
@@ -290,6 +301,25 @@ static void say_start(const struct cvg__server *s, struct cvg_text *t,
     }
 }
 
+/* Only what was served was in time; of the others it says where the deadline
+ * was. */
+static void say_deadline(struct cvg_text *t, const struct cvg_explanation *why)
+{
+    cvg_time deadline = why->request.deadline;
+    bool late = why->finished > deadline;
+    bool served = why->outcome == CVG_OUTCOME_SERVED;
+    if (deadline == CVG_NEVER) {
+        return;
+    }
+    cvg__text_str(t, served && late ? ", late by "
+                     : served       ? ", in time by "
+                                    : ", ");
+    say(t, late ? why->finished - deadline : deadline - why->finished);
+    if (!served) {
+        cvg__text_str(t, late ? " after its deadline" : " before its deadline");
+    }
+}
+
 /* The same for a person: one paragraph. */
 static void say_all(const struct cvg__server *s, struct cvg_text *t,
                     const struct cvg_explanation *why)
@@ -310,12 +340,7 @@ static void say_all(const struct cvg__server *s, struct cvg_text *t,
         cvg__text_str(t, ", ");
         say(t, why->finished - r->arrival);
         cvg__text_str(t, " after it arrived");
-        if (r->deadline != CVG_NEVER) {
-            bool late = why->finished > r->deadline;
-            cvg__text_str(t, late ? ", late by " : ", in time by ");
-            say(t, late ? why->finished - r->deadline
-                        : r->deadline - why->finished);
-        }
+        say_deadline(t, why);
     }
     cvg__text_str(t, ".");
 }

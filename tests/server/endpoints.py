@@ -124,6 +124,28 @@ class Endpoints(_server.Case):
         self.assertIn("EMULATED", self.s.stderr())
         self.assertIn('emulated="true"', self.s.metrics())
 
+    def test_energy_is_one_number_everywhere(self):
+        """Of batches, idle time, switches and loads."""
+        box = _box.write_box(
+            self.folder + "/energy",
+            {"f": {"a": (_box.identity(), 0.8), "b": (_box.identity(), 0.9)}},
+            devices=["{name: npu0, kind: npu, backend: emulated, "
+                     "switch: {fixed: 20ms}, power: {idle: 1W, busy: 1000W}}"])
+        s = _server.Server(box)
+        for model in ("a", "b") * 5:
+            self.assertEqual(
+                s.infer(model, [_server.fp32("x", [[0] * 16])])[0], 200)
+        device = s.get("/v1/devices")[2]["devices"][0]
+        report = s.get("/v1/report")[2]["devices"][0]
+        self.assertGreaterEqual(device["switches"], 9)
+        # A switch is 20 ms at 1000 W; a batch is 2 mJ.
+        self.assertGreater(device["energy_j"], 9 * 20)
+        self.assertAlmostEqual(device["energy_j"], report["energy_j"], delta=1)
+        self.assertAlmostEqual(
+            s.metric("convergo_device_energy_joules_total", device="npu0"),
+            report["energy_j"], delta=1)
+        self.assertEqual(s.stop(), 0)
+
     def test_report(self):
         report = self.s.get("/v1/report")[2]
         self.assertEqual(report["schema"], "convergo.report/1")

@@ -2,6 +2,7 @@
 away are cancelled and leave room for others."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -76,6 +77,19 @@ class Overload(_server.Case):
         self.assertError(late[0], 504, "deadline")
         self.assertGreater(self.s.metric("convergo_requests_dropped_total",
                                          app="tight", reason="deadline"), 10)
+
+    def test_why_it_was_not_served(self):
+        """What was given up is not said to have been in time."""
+        self.idle()
+        answers = self.all_at_once(20, "quick", X)
+        dropped = [a for a in answers if a[0] == 504]
+        self.assertTrue(dropped)
+        for answer in dropped:
+            number = re.search(r"request (\d+)", answer[2]["error"]).group(1)
+            text = self.s.get("/v1/requests/" + number)[2]["text"]
+            self.assertIn("dropped", text)
+            self.assertNotIn("in time", text)
+            self.assertRegex(text, "before its deadline|after its deadline")
 
     def test_a_timeout_is_kept(self):
         self.idle()
