@@ -2,7 +2,6 @@
 #include <convergo/box.h>
 #include <convergo/request.h>
 #include <string.h>
-#include <strings.h>
 
 const char *cvg_slo_kind_name(enum cvg_slo_kind kind)
 {
@@ -28,10 +27,20 @@ size_t cvg_provider_length(const char *name)
                : length;
 }
 
+/* Not the C library's, which follows the locale. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 bool cvg_provider_is(const char *a, const char *b)
 {
     size_t length = cvg_provider_length(a);
-    return length == cvg_provider_length(b) && strncasecmp(a, b, length) == 0;
+    size_t same = 0;
+    while (same < length && lower(a[same]) == lower(b[same])) {
+        same++;
+    }
+    return same == length && length == cvg_provider_length(b);
 }
 
 const char *cvg_discipline_name(enum cvg_discipline discipline)

@@ -42,8 +42,7 @@ static void become_server(pid_t parent, int out, int log, char *const *argv)
     _exit(127);
 }
 
-/* The error that it ended with, else the last lines that it wrote to stderr,
- * on one line. */
+/* The error that it ended with, else the last line that it wrote to stderr. */
 static void last_words(int log, char *out, size_t size)
 {
     static const char mark[] = "convergo serve: error: ";
@@ -54,14 +53,10 @@ static void last_words(int log, char *out, size_t size)
     for (size_t i = strlen(out); i > 0 && out[i - 1] == '\n'; i--) {
         out[i - 1] = '\0';
     }
-    for (char *p = out; *p != '\0'; p++) {
-        *p = *p == '\n' ? ' ' : *p;
-    }
-    const char *error = strstr(out, mark);
-    if (error != NULL) {
-        error += sizeof mark - 1;
-        memmove(out, error, strlen(error) + 1);
-    }
+    const char *line = strrchr(out, '\n');
+    line = line != NULL ? line + 1 : out;
+    line += strncmp(line, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+    memmove(out, line, strlen(line) + 1);
 }
 
 static void kill_and_reap(struct cvg_child *child)
