@@ -7,6 +7,8 @@
 
 #include "serve/server.h"
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,8 +39,8 @@ static void plain_text(const char *page, char *out, size_t size)
     out[n] = '\0';
 }
 
-/* Which connection is it? The library does not say; but it is in one of these
- * states, and mostly the only one. */
+/* Which connection is it? The library does not say. It is one of those in the
+ * right state, and the last of them that something came from. */
 enum suspect {
     INNOCENT,
     IDLE,  /* between requests, as far as we know */
@@ -64,18 +66,37 @@ static enum suspect suspect_of(const struct cvg__conn *c, bool in_body)
     return c->fresh || c->begun ? BEGUN : IDLE;
 }
 
+/* Since something came from it; 0 where the system does not say. */
+static unsigned quiet_ms(const struct cvg__conn *c)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0
+               ? info.tcpi_last_data_recv
+               : 0;
+}
+
 /* NULL: it could be more than one. */
 static struct cvg__conn *find_refused(const struct cvg__listener *l,
                                       bool in_body)
 {
     enum suspect most = INNOCENT;
+    unsigned least = 0;
     struct cvg__conn *found = NULL;
     for (struct cvg__conn *c = l->conns.next; c != &l->conns; c = c->next) {
         enum suspect s = suspect_of(c, in_body);
-        if (s > most) {
+        if (s == INNOCENT) {
+            continue;
+        }
+        unsigned quiet = s == SURE ? 0 : quiet_ms(c);
+        bool more = s == SURE && most != SURE;
+        bool later = most == INNOCENT || quiet < least;
+        bool same = quiet == least;
+        if (more || (most != SURE && (later || (same && s > most)))) {
             most = s;
+            least = quiet;
             found = c;
-        } else if (s == most) {
+        } else if (same && s == most) {
             found = NULL;
         }
     }

@@ -306,6 +306,20 @@ class Malformed(_server.Case):
         time.sleep(0.1)
         self.assertIn("Host", self.refusal(bad)[1])
         self.assertIn("Host", self.refusal(bad[4:], first=bad[:4])[1])
+        # Not even when it is an old one whose first line is none.
+        old = self.s.raw(timeout=10)
+        old.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        old.recv(4096)
+        time.sleep(0.1)
+        old.sendall(b"GET /v2 FOO\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            more = old.recv(4096)
+            self.assertNotEqual(more, b"", answer)
+            answer += more
+        self.assertIn(b"application/json", answer)
+        self.assertIn(b"syntactically", answer)
+        old.close()
         slow.sendall(b"st: x\r\n\r\n")
         self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 200"))
         slow.close()
