@@ -355,7 +355,7 @@ static void equal_questions_have_equal_answers(void **state)
         ask(&between, &other, seed + 1);
         solved(&between);
         struct cvg_fluid again = solved(&q);
-        check(memcmp(&once, &again, sizeof once) == 0, seed, "differs");
+        assert_memory_equal(&once, &again, sizeof once);
         world_fini(&other);
         world_fini(&w);
     }
