@@ -43,4 +43,11 @@ void cvg__lp_element(struct cvg__lp *lp, int row, double element);
  * was found, or there is none. */
 enum cvg_status cvg__lp_solve(struct cvg__lp *lp, struct cvg_error *err);
 
+/* The same with the columns of whole[] (true) either 0 or 1, by Cbc's branch
+ * and bound, to a limit of nodes. *exact: it is the best; else the best that
+ * was found. There are no duals, and costs do not count. One solve at a time
+ * in a process: Cbc's driver is not thread-safe. */
+enum cvg_status cvg__lp_solve_whole(struct cvg__lp *lp, const bool *whole,
+                                    bool *exact, struct cvg_error *err);
+
 #endif

@@ -2,6 +2,7 @@
 /* The fluid bound: against a simplex of its own that knows the definition and
  * leaves no column out; duals against finite differences. */
 #include "support/random_box.h"
+#include "support/simplex.h"
 
 #include <convergo/fluid.h>
 #include <math.h>
@@ -32,64 +33,6 @@ void *__wrap_realloc(void *p, size_t size)
     return fails() ? NULL : __real_realloc(p, size);
 }
 
-/* --- the oracle ----------------------------------------------------------- */
-
-#define MAX_ROWS 24
-#define MAX_COLUMNS 2048
-
-/* maximise value * x, rows * x <= limit, all limits >= 0: the tableau method
- * by Bland's rule, from x = 0. */
-struct tableau {
-    int n_rows, n_columns;
-    double a[MAX_ROWS + 1][MAX_COLUMNS + MAX_ROWS + 1];
-    int basis[MAX_ROWS];
-};
-
-static void pivot(struct tableau *t, int row, int column)
-{
-    int width = t->n_columns + t->n_rows + 1;
-    double by = t->a[row][column];
-    for (int k = 0; k < width; k++) {
-        t->a[row][k] /= by;
-    }
-    for (int i = 0; i <= t->n_rows; i++) {
-        double factor = t->a[i][column];
-        for (int k = 0; i != row && factor != 0 && k < width; k++) {
-            t->a[i][k] -= factor * t->a[row][k];
-        }
-    }
-    t->basis[row] = column;
-}
-
-/* The last row holds -value; returns the optimum. */
-static double maximise(struct tableau *t)
-{
-    int last = t->n_columns + t->n_rows;
-    for (;;) {
-        int column = 0;
-        while (column < last && t->a[t->n_rows][column] >= -1e-10) {
-            column++;
-        }
-        if (column == last) {
-            return t->a[t->n_rows][last];
-        }
-        int row = -1;
-        double least = INFINITY;
-        for (int i = 0; i < t->n_rows; i++) {
-            double step = t->a[i][column] > 1e-10
-                              ? t->a[i][last] / t->a[i][column]
-                              : INFINITY;
-            if (step < least - 1e-12 ||
-                (row >= 0 && step <= least && t->basis[i] < t->basis[row])) {
-                row = i;
-                least = step;
-            }
-        }
-        assert_true(row >= 0); /* bounded: rates are */
-        pivot(t, row, column);
-    }
-}
-
 /* --- the definition ------------------------------------------------------- */
 
 struct question {
@@ -104,7 +47,7 @@ static double asked_of(const struct cvg_app *a)
 }
 
 /* rows: apps, devices, means */
-static void add_column(struct tableau *t, const struct question *q,
+static void add_column(struct simplex *t, const struct question *q,
                        uint32_t app, uint32_t v, uint32_t e, uint32_t d,
                        uint32_t n)
 {
@@ -127,7 +70,7 @@ static void add_column(struct tableau *t, const struct question *q,
     }
     int n_apps = (int)box->n_apps, n_devices = (int)box->n_devices;
     int c = t->n_columns++;
-    assert_true(c < MAX_COLUMNS);
+    assert_true(c < SIMPLEX_COLUMNS);
     double weight = q->demand.weighted ? a->weight : 1;
     t->a[t->n_rows][c] = counts ? -weight * chance : 0;
     t->a[app][c] = 1;
@@ -137,7 +80,7 @@ static void add_column(struct tableau *t, const struct question *q,
     t->a[n_apps + n_devices + (int)app][c] = of_mean ? -chance * over : 0;
 }
 
-static void add_columns(struct tableau *t, const struct question *q,
+static void add_columns(struct simplex *t, const struct question *q,
                         uint32_t app)
 {
     const struct cvg_box *box = q->demand.box;
@@ -157,7 +100,7 @@ static void add_columns(struct tableau *t, const struct question *q,
 
 static double oracle(const struct question *q)
 {
-    static struct tableau t;
+    static struct simplex t;
     const struct cvg_box *box = q->demand.box;
     memset(&t, 0, sizeof t);
     t.n_rows = (int)(2 * box->n_apps + box->n_devices);
@@ -167,17 +110,14 @@ static double oracle(const struct question *q)
         }
     }
     int last = t.n_columns + t.n_rows;
-    for (int i = 0; i < t.n_rows; i++) {
-        t.a[i][t.n_columns + i] = 1; /* slack */
-        t.basis[i] = t.n_columns + i;
-    }
+    simplex_begin(&t);
     for (uint32_t a = 0; a < box->n_apps; a++) {
         t.a[a][last] = q->rates[a];
     }
     for (uint32_t d = 0; d < box->n_devices; d++) {
         t.a[box->n_apps + d][last] = box->devices[d].units;
     }
-    return maximise(&t);
+    return simplex_maximise(&t);
 }
 
 /* --- questions ------------------------------------------------------------ */
