@@ -82,21 +82,25 @@ static size_t state_size(const struct cvg_box *box)
     return box->n_devices * box->n_variants * sizeof(double);
 }
 
-static void residency(void *state, const struct cvg_view *view, uint32_t *want)
+static enum cvg_status residency(void *state, const struct cvg_view *view,
+                                 uint32_t *want, struct cvg_error *err)
 {
     const struct cvg_box *box = view->box;
     double *busy = state;
     double rates_rps[CVG_MAX_APPS];
-    cvg_allocation_none.residency(NULL, view, want);
+    cvg_allocation_none.residency(NULL, view, want, NULL);
     guaranteed_rates(box, rates_rps);
     struct cvg_fluid_demand demand = {.box = box, .rates_rps = rates_rps};
-    if (cvg_hold(&demand, busy, NULL) != CVG_OK) {
-        return; /* all that fits, then */
+    enum cvg_status status = cvg_hold(&demand, busy, err);
+    if (status != CVG_OK) {
+        /* Not solved: all that fits, then. */
+        return status == CVG_LIMIT ? CVG_OK : status;
     }
     for (size_t d = 0; d < box->n_devices; d++) {
         size_t first = d * box->n_variants;
         rank(&busy[first], &want[first], box->n_variants);
     }
+    return CVG_OK;
 }
 
 const struct cvg_allocation_ops cvg_allocation_fluid = {
