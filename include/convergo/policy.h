@@ -245,8 +245,10 @@ struct cvg_allocation_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box);
     /* Which variants should each device hold at the start? want[device *
-     * n_variants + variant] in order of importance: 1 first, 0 not at all. */
-    void (*residency)(void *state, const struct cvg_view *view, uint32_t *want);
+     * n_variants + variant] in order of importance: 1 first, 0 not at all.
+     * Asked once, before the first step. CVG_NOMEM. */
+    enum cvg_status (*residency)(void *state, const struct cvg_view *view,
+                                 uint32_t *want, struct cvg_error *err);
     /* Makes a plan. Called by the driver, off the loop, one at a time: it may
      * take its time and allocate, but knows nothing beside its arguments, and
      * equal questions have equal answers. NULL: no plans. */

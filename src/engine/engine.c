@@ -146,11 +146,15 @@ static void link_units(struct cvg_engine *e)
     }
 }
 
-static void start_policy(struct cvg_engine *e)
+static enum cvg_status start_policy(struct cvg_engine *e, struct cvg_error *err)
 {
     cvg__view_refresh(e);
     cvg__refresh_reach(e);
-    e->policy.allocation->residency(e->allocation_state, &e->view, e->want);
+    enum cvg_status status = e->policy.allocation->residency(
+        e->allocation_state, &e->view, e->want, err);
+    if (status != CVG_OK) {
+        return status;
+    }
     cvg__initial_residency(e);
     cvg__refresh_reach(e);
     cvg__count_free(e);
@@ -158,6 +162,7 @@ static void start_policy(struct cvg_engine *e)
     if (e->policy.order->init != NULL) {
         e->policy.order->init(e->order_state, &e->view);
     }
+    return CVG_OK;
 }
 
 enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
@@ -209,7 +214,11 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->stats = cvg_ledger_stats(e->ledger);
     link_slots(e);
     link_units(e);
-    start_policy(e);
+    status = start_policy(e, err);
+    if (status != CVG_OK) {
+        cvg_engine_destroy(e);
+        return status;
+    }
     *out = e;
     return CVG_OK;
 }

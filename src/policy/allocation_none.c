@@ -2,9 +2,11 @@
  * families, as far as memory goes; demand plays no part. */
 #include "policy/parts.h"
 
-static void want_all(void *state, const struct cvg_view *view, uint32_t *want)
+static enum cvg_status want_all(void *state, const struct cvg_view *view,
+                                uint32_t *want, struct cvg_error *err)
 {
     (void)state;
+    (void)err;
     const struct cvg_box *box = view->box;
     for (uint32_t d = 0; d < box->n_devices; d++) {
         uint32_t rank = 0;
@@ -17,6 +19,7 @@ static void want_all(void *state, const struct cvg_view *view, uint32_t *want)
             }
         }
     }
+    return CVG_OK;
 }
 
 const struct cvg_allocation_ops cvg_allocation_none = {.name = "none",
