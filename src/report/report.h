@@ -3,6 +3,7 @@
 #define CVG_REPORT_REPORT_H
 
 #include "base/histogram.h"
+#include "base/output.h"
 #include <convergo/box.h>
 #include <convergo/policy.h>
 #include <convergo/stats.h>
@@ -30,8 +31,9 @@ json_t *cvg_report_json(const struct cvg_run *run);
  * Numbers in three or four digits; emulated devices are marked. */
 void cvg_report_table(FILE *out, const json_t *reports);
 
-/* Writes text to a file by way of a temporary file beside it and a rename, so
- * that a reader never sees half of it; "-" is stdout. */
+/* As JSON text. False: no memory, or the stream has failed. */
+bool cvg_report_print(FILE *out, const json_t *reports);
+/* The same to a file by way of base/output.h; "-" is stdout. */
 enum cvg_status cvg_report_write(const char *path, const json_t *reports,
                                  struct cvg_error *err);
 
