@@ -31,6 +31,10 @@ json_t *cvg_report_json(const struct cvg_run *run);
  * Numbers in three or four digits; emulated devices are marked. */
 void cvg_report_table(FILE *out, const json_t *reports);
 
+/* Of an array, only what compares the runs: a row for each policy and load,
+ * with the means over the seeds that stand side by side. */
+void cvg_report_comparison(FILE *out, const json_t *reports);
+
 /* As JSON text. False: no memory, or the stream has failed. */
 bool cvg_report_print(FILE *out, const json_t *reports);
 /* The same to a file by way of base/output.h; "-" is stdout. */
