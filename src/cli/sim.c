@@ -10,6 +10,7 @@
 #include "cli/sim_search.h"
 #include "config/config.h"
 #include "report/report.h"
+#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct sim {
     double find_joint;             /* 0: nothing is looked for */
     const char *json, *requests;
     cvg_span duration, warmup; /* 0, negative: the workload's own */
+    cvg_span overhead;
 
     struct cvg_box *box;
     struct cvg_workload *workload;
@@ -153,6 +155,17 @@ static enum cvg_status set_warmup(void *target, const char *value,
     return cvg_parse_span(value, &s->warmup, err);
 }
 
+static enum cvg_status set_overhead(void *target, const char *value,
+                                    struct cvg_error *err)
+{
+    struct sim *s = target;
+    enum cvg_status status = cvg_parse_span(value, &s->overhead, err);
+    if (status == CVG_OK && s->overhead > CVG_S(1)) {
+        return cvg_fail(err, CVG_INVALID, "give 1s or less, not '%s'", value);
+    }
+    return status;
+}
+
 static enum cvg_status set_json(void *target, const char *value,
                                 struct cvg_error *err)
 {
@@ -175,8 +188,9 @@ static const struct cvg_option_row options[] = {
     {"--policy", false, set_policy},       {"--load", false, set_load},
     {"--seed", false, set_seed},           {"--seeds", false, set_seeds},
     {"--find-load", false, set_find_load}, {"--duration", false, set_duration},
-    {"--warmup", false, set_warmup},       {"--jobs", false, set_jobs},
-    {"--json", false, set_json},           {"--requests", false, set_requests},
+    {"--warmup", false, set_warmup},       {"--overhead", false, set_overhead},
+    {"--jobs", false, set_jobs},           {"--json", false, set_json},
+    {"--requests", false, set_requests},
 };
 
 /* What one option says must not contradict another. Exit code. */
@@ -246,6 +260,7 @@ static enum cvg_status read_inputs(struct sim *s, struct cvg_error *err)
         .workload = s->workload,
         .duration = s->duration,
         .warmup = s->warmup,
+        .overhead = s->overhead,
         .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     for (size_t i = 0; i < s->n_loads && status == CVG_OK; i++) {
         status = cvg__sim_check(&s->setup, s->loads[i], err);
@@ -386,6 +401,7 @@ static void add_jobs(struct sim *s, size_t policy, double load)
 static enum cvg_status plan_runs(struct sim *s, struct cvg_error *err)
 {
     size_t most = s->n_policies * s->n_loads * s->seeds;
+    assert(most > 0); /* no policy given is the box's */
     s->jobs = calloc(most, sizeof *s->jobs);
     s->reports = calloc(most, sizeof(json_t *));
     if (s->jobs == NULL || s->reports == NULL) {
@@ -492,6 +508,8 @@ const struct cvg_verb cvg_verb_sim = {
         "                        requests with all SLOs met is at least R\n"
         "  --duration TIME       in place of the workload's; cuts a trace\n"
         "  --warmup TIME         in place of the workload's\n"
+        "  --overhead TIME       of a live server: from the end of each batch\n"
+        "                        until the next can begin (0ms)\n"
         "  --jobs N              runs at once (one a core)\n"
         "  --json FILE           write the reports; - is stdout\n"
         "  --requests FILE       a CSV row for each request, in the order in\n"

@@ -13,6 +13,7 @@ struct cvg__sim_setup {
     const struct cvg_workload *workload;
     cvg_span duration; /* 0: the workload's own */
     cvg_span warmup;   /* negative: the workload's own */
+    cvg_span overhead; /* of each batch: sim.h */
     FILE *rows;        /* a CSV row per request; NULL: none */
     FILE *progress;    /* a terminal, told how far the run is; NULL: none */
 };

@@ -1,6 +1,7 @@
 /* Bisection for the load. */
 #include "cli/sim_search.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -115,13 +116,15 @@ enum cvg_status cvg__sim_search(const struct cvg__sim_search *s,
                                 struct cvg_error *err)
 {
     size_t most = s->n_policies * s->seeds;
+    assert(most > 0);
     struct round r = {.jobs = calloc(most, sizeof *r.jobs),
                       .whose = calloc(most, sizeof *r.whose),
                       .reports = calloc(most, sizeof *r.reports)};
-    enum cvg_status status =
-        r.jobs != NULL && r.whose != NULL && r.reports != NULL
-            ? CVG_OK
-            : cvg_fail(err, CVG_NOMEM, "out of memory");
+    enum cvg_status status = CVG_OK;
+    if (r.jobs == NULL || r.whose == NULL || r.reports == NULL) {
+        status = cvg_fail(err, CVG_NOMEM, "out of memory");
+        goto out;
+    }
     for (size_t p = 0; p < s->n_policies; p++) {
         found[p] = (struct cvg__sim_found){0};
     }
@@ -132,6 +135,7 @@ enum cvg_status cvg__sim_search(const struct cvg__sim_search *s,
         }
         status = run_round(s, setup, &r, found, err);
     }
+out:
     free(r.jobs);
     free(r.whose);
     free(r.reports);
