@@ -135,6 +135,12 @@ class Runs(Sim):
         self.assertEqual(json.loads(run.stdout)["mode"], "sim")
         self.assertIn("policy convergo (sim)", run.stderr)
 
+    def test_overhead_keeps_devices_waiting(self):
+        plain = self.sim("--policy", "fifo")
+        slower = self.sim("--policy", "fifo", "--overhead", "1ms")
+        self.assertGreater(slower["latency_ms"]["mean"],
+                           plain["latency_ms"]["mean"] + 1)
+
     def test_duration_and_warmup(self):
         report = self.sim("--duration", "40s", "--warmup", "0s")
         self.assertEqual(report["duration_s"], 40)
@@ -296,6 +302,7 @@ class BadInput(Sim):
                 ("--load: ", "--load", "inf"),
                 ("--seeds: ", "--seeds", "0"),
                 ("--jobs: ", "--jobs", "0"),
+                ("--overhead: give 1s or less", "--overhead", "1h"),
                 ("--find-load: give joint=RATE", "--find-load", "p99=3"),
                 ("--find-load: give a rate above 0", "--find-load",
                  "joint=1.1"),
