@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define WITHIN 0.02
-#define LONG 400000
+#define LONG 250000
 
 static void assert_mean(double ms, double theory_ms)
 {
