@@ -5,6 +5,7 @@
 #include <convergo/policy.h>
 
 extern const struct cvg_allocation_ops cvg_allocation_none;
+extern const struct cvg_allocation_ops cvg_allocation_fluid;
 
 extern const struct cvg_order_ops cvg_order_fifo;
 extern const struct cvg_order_ops cvg_order_edf;

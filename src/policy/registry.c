@@ -11,6 +11,7 @@
 
 static const struct cvg_allocation_ops *const allocations[] = {
     &cvg_allocation_none,
+    &cvg_allocation_fluid,
 };
 static const struct cvg_order_ops *const orders[] = {
     &cvg_order_fifo,           &cvg_order_edf,

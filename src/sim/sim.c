@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLANNER_DELAY CVG_MS(20)
 #define LEAST_DEADLINE CVG_S(10) /* windows are kept open for */
 
 /* --- create --------------------------------------------------------------- */
@@ -61,13 +62,13 @@ static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
 }
 
 /* A load or unload of each variant on each device, the end of each fault, and
- * the batches whose end is not known yet: no more can be to come at once, but
- * for what is injected. */
+ * the batches whose end is not known yet, and a plan: no more can be to come at
+ * once, but for what is injected. */
 static size_t most_pending(const struct cvg_sim *sim)
 {
     const struct cvg_workload *w = sim->options.workload;
     size_t n = sim->box->n_devices * sim->box->n_variants +
-               (w == NULL ? 0 : w->n_events);
+               (w == NULL ? 0 : w->n_events) + 1;
     for (size_t d = 0; d < sim->box->n_devices; d++) {
         const struct cvg_device *device = &sim->box->devices[d];
         n += (size_t)device->units * device->in_flight;
@@ -122,6 +123,9 @@ enum cvg_status cvg_sim_create(const struct cvg_sim_options *o,
     sim->box = o->box;
     if (sim->options.load <= 0) {
         sim->options.load = 1;
+    }
+    if (sim->options.planner_delay <= 0) {
+        sim->options.planner_delay = PLANNER_DELAY;
     }
     set_times(sim);
     enum cvg_status status =
