@@ -32,8 +32,6 @@ struct sim {
     uint64_t seed, seeds, at_once; /* at_once 0: as many as there are cores */
     double find_joint;             /* 0: nothing is looked for */
     const char *json, *requests;
-    cvg_span duration, warmup; /* 0, negative: the workload's own */
-    cvg_span overhead;
 
     struct cvg_box *box;
     struct cvg_workload *workload;
@@ -141,8 +139,8 @@ static enum cvg_status set_duration(void *target, const char *value,
                                     struct cvg_error *err)
 {
     struct sim *s = target;
-    enum cvg_status status = cvg_parse_span(value, &s->duration, err);
-    if (status == CVG_OK && s->duration == 0) {
+    enum cvg_status status = cvg_parse_span(value, &s->setup.duration, err);
+    if (status == CVG_OK && s->setup.duration == 0) {
         return cvg_fail(err, CVG_INVALID, "give more than 0, not '%s'", value);
     }
     return status;
@@ -152,18 +150,28 @@ static enum cvg_status set_warmup(void *target, const char *value,
                                   struct cvg_error *err)
 {
     struct sim *s = target;
-    return cvg_parse_span(value, &s->warmup, err);
+    return cvg_parse_span(value, &s->setup.warmup, err);
 }
 
 static enum cvg_status set_overhead(void *target, const char *value,
                                     struct cvg_error *err)
 {
     struct sim *s = target;
-    enum cvg_status status = cvg_parse_span(value, &s->overhead, err);
-    if (status == CVG_OK && s->overhead > CVG_S(1)) {
+    enum cvg_status status = cvg_parse_span(value, &s->setup.overhead, err);
+    if (status == CVG_OK && s->setup.overhead > CVG_S(1)) {
         return cvg_fail(err, CVG_INVALID, "give 1s or less, not '%s'", value);
     }
     return status;
+}
+
+static enum cvg_status set_bound(void *target, const char *value,
+                                 struct cvg_error *err)
+{
+    struct sim *s = target;
+    (void)value;
+    (void)err;
+    s->setup.bound = true;
+    return CVG_OK;
 }
 
 static enum cvg_status set_json(void *target, const char *value,
@@ -189,8 +197,8 @@ static const struct cvg_option_row options[] = {
     {"--seed", false, set_seed},           {"--seeds", false, set_seeds},
     {"--find-load", false, set_find_load}, {"--duration", false, set_duration},
     {"--warmup", false, set_warmup},       {"--overhead", false, set_overhead},
-    {"--jobs", false, set_jobs},           {"--json", false, set_json},
-    {"--requests", false, set_requests},
+    {"--bound", true, set_bound},          {"--jobs", false, set_jobs},
+    {"--json", false, set_json},           {"--requests", false, set_requests},
 };
 
 /* What one option says must not contradict another. Exit code. */
@@ -255,13 +263,9 @@ static enum cvg_status read_inputs(struct sim *s, struct cvg_error *err)
     if (status != CVG_OK) {
         return status;
     }
-    s->setup = (struct cvg__sim_setup){
-        .box = s->box,
-        .workload = s->workload,
-        .duration = s->duration,
-        .warmup = s->warmup,
-        .overhead = s->overhead,
-        .progress = isatty(STDERR_FILENO) ? stderr : NULL};
+    s->setup.box = s->box;
+    s->setup.workload = s->workload;
+    s->setup.progress = isatty(STDERR_FILENO) ? stderr : NULL;
     for (size_t i = 0; i < s->n_loads && status == CVG_OK; i++) {
         status = cvg__sim_check(&s->setup, s->loads[i], err);
     }
@@ -423,9 +427,12 @@ static enum cvg_status plan_runs(struct sim *s, struct cvg_error *err)
 static enum cvg_status run_all(struct sim *s, struct cvg_error *err)
 {
     struct cvg__sim_search search = search_of(s);
-    enum cvg_status status =
-        s->find_joint > 0 ? cvg__sim_search(&search, &s->setup, s->found, err)
-                          : CVG_OK;
+    enum cvg_status status = CVG_OK;
+    if (s->find_joint > 0) {
+        struct cvg__sim_setup setup = s->setup;
+        setup.bound = false; /* only of the loads that are found */
+        status = cvg__sim_search(&search, &setup, s->found, err);
+    }
     if (status == CVG_OK) {
         status = plan_runs(s, err);
     }
@@ -467,7 +474,7 @@ static int run(const struct cvg_verb *verb, int argc, char **argv)
         cvg_fail(&err, CVG_NOMEM, "out of memory");
         return cvg_cli_fail(verb, &err);
     }
-    *s = (struct sim){.seed = 1, .seeds = 1, .warmup = -1};
+    *s = (struct sim){.seed = 1, .seeds = 1, .setup = {.warmup = -1}};
     int code =
         cvg_cli_options(verb, argc, argv, options,
                         sizeof options / sizeof *options, s, s->names, 2);
@@ -506,6 +513,7 @@ const struct cvg_verb cvg_verb_sim = {
         "  --seeds N             N runs, with seeds from --seed on (1)\n"
         "  --find-load joint=R   the highest load at which the mean share of\n"
         "                        requests with all SLOs met is at least R\n"
+        "  --bound               what no policy could beat, beside it\n"
         "  --duration TIME       in place of the workload's; cuts a trace\n"
         "  --warmup TIME         in place of the workload's\n"
         "  --overhead TIME       of a live server: from the end of each batch\n"

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/jobs.h"
 #include "cli/sim_rows.h"
+#include "optimize/bound.h"
 #include "report/report.h"
 #include "sim/sim.h"
 #include <time.h>
@@ -85,7 +86,8 @@ static void run_telling(struct cvg_sim *sim, cvg_span duration, FILE *progress)
 }
 
 static json_t *report(struct cvg_sim *sim, const struct cvg__sim_setup *setup,
-                      const struct cvg__sim_job *job)
+                      const struct cvg__sim_job *job,
+                      const struct cvg_bound *bound)
 {
     struct cvg_run run = {
         .mode = "sim",
@@ -98,8 +100,8 @@ static json_t *report(struct cvg_sim *sim, const struct cvg__sim_setup *setup,
         .box = setup->box,
         .stats = cvg_sim_stats(sim),
         .decision = cvg_sim_decision_times(sim),
-        .bound_joint = -1,
-        .bound_joint_weighted = -1,
+        .bound_joint = bound->joint,
+        .bound_joint_weighted = bound->joint_weighted,
     };
     return cvg_report_json(&run);
 }
@@ -122,8 +124,16 @@ enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
         .watch = setup->rows != NULL ? cvg__sim_rows_watch : NULL,
         .context = &rows,
     };
+    struct cvg_bound bound = {-1, -1};
     struct cvg_sim *sim;
-    enum cvg_status status = cvg_sim_create(&options, &sim, err);
+    enum cvg_status status = CVG_OK;
+    if (setup->bound) {
+        status = cvg_bound_run(setup->box, &workload, job->load, job->seed,
+                               &bound, err);
+    }
+    if (status == CVG_OK) {
+        status = cvg_sim_create(&options, &sim, err);
+    }
     if (status != CVG_OK) {
         return status;
     }
@@ -138,7 +148,7 @@ enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
     } else {
         cvg_sim_run(sim);
     }
-    *out = report(sim, setup, job);
+    *out = report(sim, setup, job, &bound);
     cvg_sim_destroy(sim);
     if (*out == NULL) {
         return cvg_fail(err, CVG_NOMEM, "out of memory for the report");

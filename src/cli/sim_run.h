@@ -5,6 +5,7 @@
 #include "domain/workload.h"
 #include <convergo/policy.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* What all runs of one call share; borrowed. */
@@ -14,6 +15,7 @@ struct cvg__sim_setup {
     cvg_span duration; /* 0: the workload's own */
     cvg_span warmup;   /* negative: the workload's own */
     cvg_span overhead; /* of each batch: sim.h */
+    bool bound;        /* of each run: what no policy could beat */
     FILE *rows;        /* a CSV row per request; NULL: none */
     FILE *progress;    /* a terminal, told how far the run is; NULL: none */
 };

@@ -135,6 +135,21 @@ class Runs(Sim):
         self.assertEqual(json.loads(run.stdout)["mode"], "sim")
         self.assertIn("policy convergo (sim)", run.stderr)
 
+    def test_the_bound_stands_beside_what_was_kept(self):
+        plain = self.sim("--policy", "edf", "--load", "4")
+        self.assertEqual(plain["bound"],
+                         {"joint": None, "joint_weighted": None})
+        reports = self.sim("--policy", "edf", "--load", "0.5,4", "--bound")
+        for report in reports:
+            self.assertLessEqual(report["slo"]["joint"],
+                                 report["bound"]["joint"] + 0.02)
+        self.assertGreater(reports[0]["bound"]["joint"], 0.99)
+        self.assertLess(reports[1]["bound"]["joint"], 1)
+        reports[1]["bound"] = plain["bound"]
+        self.assertEqual(reports[1], plain)
+        self.assertIsNotNone(self.sim("--find-load", "joint=0.9", "--bound",
+                                      "--duration", "5s")["bound"]["joint"])
+
     def test_overhead_keeps_devices_waiting(self):
         plain = self.sim("--policy", "fifo")
         slower = self.sim("--policy", "fifo", "--overhead", "1ms")
