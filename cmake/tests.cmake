@@ -72,6 +72,17 @@ function(cvg_python_test name source timeout)
     cvg_timeout(${name} ${timeout})
 endfunction()
 
+# It compares times of a live server with others: what runs beside it would be
+# measured, too, and so would a sanitizer.
+function(cvg_test_of_times name)
+    if(TEST ${name})
+        set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+        if(CVG_SANITIZE)
+            set_tests_properties(${name} PROPERTIES DISABLED ON)
+        endif()
+    endif()
+endfunction()
+
 file(GLOB sources CONFIGURE_DEPENDS "${tests_dir}/unit/*/*.c")
 foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
@@ -95,3 +106,5 @@ foreach(group IN ITEMS server cli)
         endif()
     endforeach()
 endforeach()
+
+cvg_test_of_times(cli.parity)

@@ -19,6 +19,7 @@ extern const struct cvg_verb cvg_verb_bench;
 extern const struct cvg_verb cvg_verb_check;
 extern const struct cvg_verb cvg_verb_profile;
 extern const struct cvg_verb cvg_verb_serve;
+extern const struct cvg_verb cvg_verb_sim;
 extern const struct cvg_verb cvg_verb_version;
 
 /* "convergo VERB: error: MESSAGE" on stderr; returns the status' exit code. */

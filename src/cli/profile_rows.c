@@ -1,11 +1,10 @@
 /* CSV tables that are read, changed in part, and written whole. */
 #include "cli/profile_rows.h"
 
-#include <errno.h>
+#include "base/output.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static enum cvg_status read_rows(struct cvg_csv *csv, struct cvg_rows *rows,
                                  struct cvg_error *err)
@@ -146,7 +145,7 @@ static void put_cell(FILE *file, const char *text)
     fputc('"', file);
 }
 
-static bool put_table(FILE *file, const struct cvg_rows *rows)
+static void put_table(FILE *file, const struct cvg_rows *rows)
 {
     for (size_t k = 0; k < rows->n_columns; k++) {
         fprintf(file, "%s%s", k == 0 ? "" : ",", rows->columns[k].name);
@@ -161,27 +160,16 @@ static bool put_table(FILE *file, const struct cvg_rows *rows)
         }
         fputc('\n', file);
     }
-    return fflush(file) == 0 && ferror(file) == 0;
 }
 
 enum cvg_status cvg_rows_write(const struct cvg_rows *rows, const char *path,
                                struct cvg_error *err)
 {
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.%d.tmp", path, (int)getpid()) < 0) {
-        return cvg_fail(err, CVG_NOMEM, "out of memory for a name");
+    struct cvg_output output;
+    enum cvg_status status = cvg_output_open(&output, path, err);
+    if (status != CVG_OK) {
+        return status;
     }
-    enum cvg_status status = CVG_OK;
-    FILE *file = fopen(temporary, "wex");
-    bool ok = file != NULL && put_table(file, rows);
-    ok = file != NULL && fclose(file) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0) {
-        status = cvg_fail(err, CVG_IO, "%s: cannot be written: %s", path,
-                          strerror(errno));
-        if (file != NULL) {
-            unlink(temporary);
-        }
-    }
-    free(temporary);
-    return status;
+    put_table(output.file, rows);
+    return cvg_output_commit(&output, err);
 }

@@ -39,7 +39,7 @@ enum cvg_status cvg_rows_insert(struct cvg_rows *rows, size_t at,
                                 const char *const *cells,
                                 struct cvg_error *err);
 
-/* By way of a temporary file beside it and a rename. */
+/* By way of base/output.h. */
 enum cvg_status cvg_rows_write(const struct cvg_rows *rows, const char *path,
                                struct cvg_error *err);
 

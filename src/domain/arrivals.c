@@ -24,9 +24,16 @@ static double mean_rate(const struct cvg_stream *stream)
     return time > 0 ? arrivals / time : 0;
 }
 
-static double own_rate(const struct cvg_stream *stream)
+double cvg_stream_rate(const struct cvg_stream *stream)
 {
-    return stream->process == CVG_MMPP ? mean_rate(stream) : stream->rate_rps;
+    switch (stream->process) {
+    case CVG_MMPP:
+        return mean_rate(stream);
+    case CVG_TRACE:
+        return 0;
+    default:
+        return stream->rate_rps;
+    }
 }
 
 /* Arrivals per ns, as of now. */
@@ -128,7 +135,8 @@ static void next_row(struct cvg_arrival_source *s)
     const struct cvg_stream *stream = s->stream;
     s->next = CVG_NEVER;
     if (s->count < stream->n_rows) {
-        s->next = llround((double)stream->rows[s->count].at / s->load);
+        double at = (double)stream->rows[s->count].at / s->load;
+        s->next = at < 0x1p62 ? llround(at) : CVG_NEVER;
         s->count++;
     }
 }
@@ -183,9 +191,9 @@ void cvg_arrivals_advance(struct cvg_arrival_source *s)
 void cvg_arrivals_set_rate(struct cvg_arrival_source *s, cvg_span at,
                            double rate_rps)
 {
-    double own = own_rate(s->stream);
-    if (s->stream->process == CVG_TRACE || own <= 0) {
-        return; /* its instants are given: there is no rate to change */
+    double own = cvg_stream_rate(s->stream);
+    if (own <= 0) {
+        return; /* a trace's instants are given: there is no rate to change */
     }
     /* With jitter the arrival itself may be past its place already. */
     if ((double)at < s->due_ns) {

@@ -24,7 +24,34 @@ cvg_span cvg_workload_duration(const struct cvg_workload *workload, double load)
         return workload->duration;
     }
     /* One more: the last arrival may be rounded up to the end. */
-    return (cvg_span)ceil((double)workload->duration / load) + 1;
+    return (cvg_span)fmin(ceil((double)workload->duration / load), 0x1p62) + 1;
+}
+
+/* Of one stream that is no trace, at load 1. */
+static double drawn(const struct cvg_workload *w, const struct cvg_stream *s)
+{
+    double rate = cvg_stream_rate(s), n = 0;
+    cvg_span from = 0;
+    for (size_t i = 0; i < w->n_events; i++) {
+        const struct cvg_workload_event *e = &w->events[i];
+        if (e->type == CVG_WORKLOAD_RATE && e->app == s->app &&
+            e->at < w->duration) {
+            n += rate * (double)(e->at - from) * 1e-9;
+            from = e->at;
+            rate = e->rate_rps;
+        }
+    }
+    return n + rate * (double)(w->duration - from) * 1e-9;
+}
+
+double cvg_workload_requests(const struct cvg_workload *w, double load)
+{
+    double n = 0;
+    for (size_t i = 0; i < w->n_streams; i++) {
+        const struct cvg_stream *s = &w->streams[i];
+        n += s->process == CVG_TRACE ? (double)s->n_rows : load * drawn(w, s);
+    }
+    return n;
 }
 
 static cvg_span larger(cvg_span largest, const struct cvg_slo *slo)

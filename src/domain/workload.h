@@ -73,11 +73,19 @@ void cvg_workload_destroy(struct cvg_workload *workload);
 cvg_span cvg_workload_duration(const struct cvg_workload *workload,
                                double load);
 
+/* About how many requests arrive at that load: rates x time, with the changes
+ * of rate, and the rows of traces. */
+double cvg_workload_requests(const struct cvg_workload *workload, double load);
+
 /* The largest deadline that any request of a run could have: the apps' own,
  * those of SLO events, those of trace rows; `least` if they are all smaller. */
 cvg_span cvg_workload_largest_deadline(const struct cvg_workload *workload,
                                        const struct cvg_box *box,
                                        cvg_span least);
+
+/* The rate that it has without load and rate events; of an MMPP the mean over
+ * its states, of a trace 0. */
+double cvg_stream_rate(const struct cvg_stream *stream);
 
 /* Draws the arrivals of one stream, one after the other. A stream per (seed,
  * app), the same for every policy. `load` multiplies the rate (a trace is

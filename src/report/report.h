@@ -3,6 +3,7 @@
 #define CVG_REPORT_REPORT_H
 
 #include "base/histogram.h"
+#include "base/output.h"
 #include <convergo/box.h>
 #include <convergo/policy.h>
 #include <convergo/stats.h>
@@ -34,8 +35,13 @@ double cvg_report_device_energy(const struct cvg_run *run, size_t device);
  * Numbers in three or four digits; emulated devices are marked. */
 void cvg_report_table(FILE *out, const json_t *reports);
 
-/* Writes text to a file by way of a temporary file beside it and a rename, so
- * that a reader never sees half of it; "-" is stdout. */
+/* Of an array, only what compares the runs: a row for each policy and load,
+ * with the means over the seeds that stand side by side. */
+void cvg_report_comparison(FILE *out, const json_t *reports);
+
+/* As JSON text. False: no memory, or the stream has failed. */
+bool cvg_report_print(FILE *out, const json_t *reports);
+/* The same to a file by way of base/output.h; "-" is stdout. */
 enum cvg_status cvg_report_write(const char *path, const json_t *reports,
                                  struct cvg_error *err);
 

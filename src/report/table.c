@@ -2,6 +2,7 @@
  * all runs side by side. Written from the JSON, so that a file from elsewhere
  * looks the same. */
 #include "report/grid.h"
+#include "report/mean.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -179,38 +180,149 @@ static void run_tables(FILE *out, struct cvg_grid *g, const json_t *report)
 
 /* --- several runs --------------------------------------------------------- */
 
-static void comparison_row(struct cvg_grid *g, const json_t *report)
+typedef void cell_writer(struct cvg_grid *g, const json_t *value);
+
+static void mean_cell(struct cvg_grid *g, const struct cvg__group *group,
+                      cell_writer *write, const char *a, const char *b)
 {
-    cvg__grid_row(g);
-    cvg__grid_cell(g, "%s", text(json_object_get(report, "policy"), "?"));
-    cvg__grid_cell(g, "%g", json_number_value(json_object_get(report, "load")));
-    plain_cell(g, json_object_get(report, "seed"));
-    plain_cell(g, at(report, "requests", "offered"));
-    plain_cell(g, at(report, "requests", "on_time"));
-    slo_cells(g, report);
-    percent_cell(g, at(report, "bound", "joint"));
-    accuracy_cell(g, at(report, "accuracy", "effective"));
-    accuracy_cell(g, at(report, "accuracy", "measured"));
-    amount_cell(g, at(report, "latency_ms", "p50"));
-    amount_cell(g, at(report, "latency_ms", "p99"));
-    amount_cell(g, json_object_get(report, "energy_per_inference_mj"));
+    json_t *mean = cvg__group_mean(group, a, b);
+    write(g, mean);
+    json_decref(mean);
 }
 
-static void comparison(FILE *out, struct cvg_grid *g, const json_t *reports)
+/* How far the mean may be off, in the unit of the cell before; empty when
+ * there was one run only. */
+static void interval_cell(struct cvg_grid *g, const struct cvg__group *group,
+                          double scale, const char *a, const char *b)
 {
-    static const char *const names[] = {
+    double half = scale * cvg__group_interval(group, a, b);
+    if (half < 0) {
+        cvg__grid_cell(g, "%s", "");
+    } else {
+        cvg__grid_cell(g, "%.2f", half);
+    }
+}
+
+static json_int_t seed_of(const json_t *reports, size_t i)
+{
+    return json_integer_value(
+        json_object_get(json_array_get(reports, i), "seed"));
+}
+
+static void group_cells(struct cvg_grid *g, const struct cvg__group *group)
+{
+    const json_t *first = json_array_get(group->reports, group->from);
+    json_int_t last = seed_of(group->reports, group->from + group->n - 1);
+    cvg__grid_row(g);
+    cvg__grid_cell(g, "%s", text(json_object_get(first, "policy"), "?"));
+    cvg__grid_cell(g, "%g", json_number_value(json_object_get(first, "load")));
+    if (group->n == 1) {
+        plain_cell(g, json_object_get(first, "seed"));
+    } else {
+        cvg__grid_cell(g, "%" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT,
+                       seed_of(group->reports, group->from), last);
+    }
+}
+
+static void comparison_row(struct cvg_grid *g, const struct cvg__group *group,
+                           bool intervals)
+{
+    group_cells(g, group);
+    mean_cell(g, group, plain_cell, "requests", "offered");
+    mean_cell(g, group, plain_cell, "requests", "on_time");
+    for (size_t i = 0; i < N_SLO_KINDS; i++) {
+        mean_cell(g, group, percent_cell, "slo", slo_kinds[i]);
+    }
+    if (intervals) {
+        interval_cell(g, group, 100, "slo", "joint");
+    }
+    mean_cell(g, group, percent_cell, "bound", "joint");
+    mean_cell(g, group, accuracy_cell, "accuracy", "effective");
+    mean_cell(g, group, accuracy_cell, "accuracy", "measured");
+    mean_cell(g, group, amount_cell, "latency_ms", "p50");
+    mean_cell(g, group, amount_cell, "latency_ms", "p99");
+    if (intervals) {
+        interval_cell(g, group, 1, "latency_ms", "p99");
+    }
+    mean_cell(g, group, amount_cell, NULL, "energy_per_inference_mj");
+}
+
+/* True: some policy ran at some load with more than one seed. */
+static bool has_means(const json_t *reports)
+{
+    struct cvg__group group = cvg__group_at(reports, 0);
+    while (group.n == 1) {
+        group = cvg__group_at(reports, group.from + 1);
+    }
+    return group.n > 1;
+}
+
+static void totals_table(FILE *out, struct cvg_grid *g, const json_t *reports)
+{
+    static const char *const plain[] = {
         "policy",   "load",   "seed",    "offered", "on time", "deadline%",
         "accur.%",  "thrpt%", "energy%", "joint%",  "bound%",  "eff.acc.",
         "measured", "p50 ms", "p99 ms",  "mJ"};
-    cvg__grid_init(g, sizeof names / sizeof *names, names);
-    size_t i;
-    const json_t *report;
-    json_array_foreach(reports, i, report)
-    {
-        comparison_row(g, report);
+    static const char *const with_intervals[] = {
+        "policy",   "load",     "seeds",   "offered", "on time", "deadline%",
+        "accur.%",  "thrpt%",   "energy%", "joint%",  "+-",      "bound%",
+        "eff.acc.", "measured", "p50 ms",  "p99 ms",  "+-",      "mJ"};
+    bool intervals = has_means(reports);
+    if (intervals) {
+        cvg__grid_init(g, sizeof with_intervals / sizeof *with_intervals,
+                       with_intervals);
+    } else {
+        cvg__grid_init(g, sizeof plain / sizeof *plain, plain);
     }
-    fputs("all runs\n\n", out);
+    for (struct cvg__group group = cvg__group_at(reports, 0); group.n > 0;
+         group = cvg__group_at(reports, group.from + group.n)) {
+        comparison_row(g, &group, intervals);
+    }
+    fprintf(out, "all runs%s\n\n",
+            intervals ? " (means over the seeds; +- is half the 95 % interval "
+                        "of the mean)"
+                      : "");
     cvg__grid_print(g, out);
+}
+
+/* Whose requests suffer: a column for each app. */
+static void apps_joint_table(FILE *out, struct cvg_grid *g,
+                             const json_t *reports)
+{
+    const char *names[CVG_GRID_COLUMNS] = {"policy", "load", "seeds"};
+    size_t fixed = 3;
+    const json_t *apps = json_object_get(json_array_get(reports, 0), "apps");
+    size_t n = json_array_size(apps);
+    if (n < 2 || n > CVG_GRID_COLUMNS - fixed) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        names[fixed + i] =
+            text(json_object_get(json_array_get(apps, i), "name"), "?");
+    }
+    cvg__grid_init(g, (int)(fixed + n), names);
+    for (struct cvg__group group = cvg__group_at(reports, 0); group.n > 0;
+         group = cvg__group_at(reports, group.from + group.n)) {
+        group_cells(g, &group);
+        group.of_app = true;
+        for (group.app = 0; group.app < n; group.app++) {
+            mean_cell(g, &group, percent_cell, "slo", "joint");
+        }
+    }
+    fputs("\njoint% of each application\n\n", out);
+    cvg__grid_print(g, out);
+}
+
+void cvg_report_comparison(FILE *out, const json_t *reports)
+{
+    struct cvg_grid *g = malloc(sizeof *g);
+    if (g == NULL) {
+        fputs("out of memory for the tables\n", out);
+        return;
+    }
+    totals_table(out, g, reports);
+    apps_joint_table(out, g, reports);
+    free(g);
 }
 
 void cvg_report_table(FILE *out, const json_t *reports)
@@ -229,8 +341,8 @@ void cvg_report_table(FILE *out, const json_t *reports)
     {
         run_tables(out, g, report);
     }
-    if (json_array_size(reports) > 1) {
-        comparison(out, g, reports);
-    }
     free(g);
+    if (json_array_size(reports) > 1) {
+        cvg_report_comparison(out, reports);
+    }
 }

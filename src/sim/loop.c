@@ -117,6 +117,15 @@ static void step(struct cvg_sim *sim, struct cvg_event *event)
     act(sim, &actions);
 }
 
+static void tell_later(struct cvg_sim *sim, const struct cvg_event *event)
+{
+    struct cvg__item item = {.at = sim->now + sim->options.overhead,
+                             .event = *event};
+    bool added = cvg__agenda_add(&sim->agenda, &item);
+    assert(added); /* there is room for all that the units hold */
+    (void)added;
+}
+
 static void complete(struct cvg_sim *sim, uint32_t device)
 {
     struct cvg_model_done done;
@@ -127,7 +136,12 @@ static void complete(struct cvg_sim *sim, uint32_t device)
                      .status = CVG_OK,
                      .run_time = done.finished - done.begun},
         };
-        step(sim, &event);
+        if (sim->options.overhead > 0) {
+            tell_later(sim, &event);
+            update_contention(sim);
+        } else {
+            step(sim, &event);
+        }
     }
 }
 

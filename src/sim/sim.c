@@ -62,12 +62,18 @@ static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
 }
 
 /* A load or unload of each variant on each device, the end of each fault, and
- * a plan: no more can be to come at once, but for what is injected. */
+ * the batches whose end is not known yet, and a plan: no more can be to come at
+ * once, but for what is injected. */
 static size_t most_pending(const struct cvg_sim *sim)
 {
     const struct cvg_workload *w = sim->options.workload;
-    return sim->box->n_devices * sim->box->n_variants +
-           (w == NULL ? 0 : w->n_events) + 1;
+    size_t n = sim->box->n_devices * sim->box->n_variants +
+               (w == NULL ? 0 : w->n_events) + 1;
+    for (size_t d = 0; d < sim->box->n_devices; d++) {
+        const struct cvg_device *device = &sim->box->devices[d];
+        n += (size_t)device->units * device->in_flight;
+    }
+    return n;
 }
 
 static bool allocate(struct cvg_sim *sim)

@@ -17,6 +17,10 @@ struct cvg_sim_options {
     const struct cvg_policy *policy;
     double load;   /* multiplies rates, plays traces faster; 0: 1 */
     uint64_t seed; /* of arrivals and of device noise */
+    /* From the end of a batch until the engine knows of it, during which its
+     * place in the device is empty: what a server's threads take to hand over
+     * the answers. */
+    cvg_span overhead;
     /* May be NULL: told of every event before and of its actions after it. */
     void (*watch)(void *context, const struct cvg_event *event,
                   const struct cvg_actions *actions);

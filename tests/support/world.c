@@ -223,6 +223,7 @@ void world_start(struct world *w, const char *policy)
                                       .workload = w->workload,
                                       .policy = &w->policy,
                                       .load = w->load,
+                                      .overhead = w->overhead,
                                       .seed = w->seed > 0 ? w->seed : 1,
                                       .watch = note,
                                       .context = w};

@@ -36,6 +36,7 @@ struct world {
     const struct cvg_workload *workload;
     double load;
     uint64_t seed;
+    cvg_span overhead; /* of each batch */
     char trace[1 << 16];
     size_t used;
     uint64_t ended[CVG_OUTCOMES]; /* how many ended so */

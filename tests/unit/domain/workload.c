@@ -32,6 +32,49 @@ static void a_trace_is_longer_or_shorter_by_the_load(void **state)
     assert_int_equal(cvg_workload_duration(&w, 2), CVG_MS(2001));
 }
 
+/* A load that would take longer than there is time is not undefined. */
+static void a_trace_may_be_longer_than_time(void **state)
+{
+    (void)state;
+    struct cvg_trace_row row = {CVG_S(3600), 0, -1};
+    struct cvg_stream stream = {
+        .process = CVG_TRACE, .rows = &row, .n_rows = 1};
+    struct cvg_workload w = {.duration = CVG_S(3601),
+                             .streams = &stream,
+                             .n_streams = 1,
+                             .trace = true};
+    struct cvg_arrival_source s;
+    assert_true(cvg_workload_duration(&w, 1e-9) > INT64_MAX / 4);
+    cvg_arrivals_init(&s, &stream, 1, 1e-9);
+    assert_true(s.next == CVG_NEVER);
+}
+
+static void requests_are_counted_beforehand(void **state)
+{
+    (void)state;
+    struct cvg_trace_row rows[] = {{CVG_MS(1), 0, -1}, {CVG_MS(2), 0, -1}};
+    struct cvg_stream streams[] = {
+        {.app = 0, .process = CVG_POISSON, .rate_rps = 10},
+        {.app = 1,
+         .process = CVG_MMPP,
+         .n_states = 2,
+         .rates_rps = {0, 100},
+         .stay = {CVG_S(3), CVG_S(1)}},
+        {.app = 2, .process = CVG_TRACE, .rows = rows, .n_rows = 2}};
+    struct cvg_workload_event events[] = {
+        {.at = CVG_S(2), .type = CVG_WORKLOAD_RATE, .app = 0, .rate_rps = 1},
+        {.at = CVG_S(3), .type = CVG_WORKLOAD_RATE, .app = 1, .rate_rps = 0},
+        {.at = CVG_S(9), .type = CVG_WORKLOAD_RATE, .app = 0, .rate_rps = 99}};
+    struct cvg_workload w = {.duration = CVG_S(4),
+                             .streams = streams,
+                             .n_streams = 3,
+                             .events = events,
+                             .n_events = 3};
+    /* 2 s at 10/s and 2 s at 1/s; 3 s at 25/s; two rows whatever the load. */
+    assert_true(cvg_workload_requests(&w, 1) == 22 + 75 + 2);
+    assert_true(cvg_workload_requests(&w, 2) == 2 * (22 + 75) + 2);
+}
+
 static void the_largest_deadline_may_be_anywhere(void **state)
 {
     (void)state;
@@ -61,6 +104,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trace_is_longer_or_shorter_by_the_load),
+        cmocka_unit_test(a_trace_may_be_longer_than_time),
+        cmocka_unit_test(requests_are_counted_beforehand),
         cmocka_unit_test(the_largest_deadline_may_be_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

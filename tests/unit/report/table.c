@@ -74,6 +74,21 @@ static const char compared[] =
     "  -------------------------------------------------------------------------------------------------------------------------------------\n"
     "  convergo     1     1   100000    99998      99.99    100.0       -    50.00   49.99   75.00    0.9123         -    3.14     314  20.5\n"
     "  edf          1     1   100000    99998      99.99    100.0       -    50.00   49.99   75.00    0.9123         -    3.14     314  20.5\n";
+
+static const char averaged[] =
+    "all runs (means over the seeds; +- is half the 95 % interval of the mean)\n"
+    "\n"
+    "  policy    load  seeds  offered  on time  deadline%  accur.%  thrpt%  energy%  joint%    +-  bound%  eff.acc.  measured  p50 ms  p99 ms    +-    mJ\n"
+    "  --------------------------------------------------------------------------------------------------------------------------------------------------\n"
+    "  convergo     1    7-8   100000    99998      99.99    100.0       -    50.00   40.50  6.35   75.00    0.9123         -    3.14     314  0.00  20.5\n"
+    "  convergo   1.5    7-8   100002    99998      99.99    100.0       -    50.00   40.50  6.35   75.00    0.9123         -    3.14     314  0.00  20.5\n"
+    "\n"
+    "joint% of each application\n"
+    "\n"
+    "  policy    load  seeds   door   gate\n"
+    "  -----------------------------------\n"
+    "  convergo     1    7-8  80.00  50.00\n"
+    "  convergo   1.5    7-8  80.00  10.00\n";
 /* clang-format on */
 
 static void one_run(void **state)
@@ -103,6 +118,40 @@ static void several_runs_are_compared(void **state)
     json_decref(report);
 }
 
+/* Seeds of the same policy and load share a row: means, and how sure they are.
+ * With two numbers half the interval is 12.706 x half their distance. */
+static void seeds_are_averaged(void **state)
+{
+    (void)state;
+    json_t *all = json_array();
+    for (int i = 0; i < 4; i++) {
+        json_t *report = parse(report_text);
+        json_object_set_new(report, "seed", json_integer(i % 2 + 7));
+        json_object_set_new(report, "load", json_real(i < 2 ? 1.0 : 1.5));
+        json_t *slo = json_object_get(report, "slo");
+        json_object_set_new(slo, "joint", json_real(i % 2 == 0 ? 0.40 : 0.41));
+        json_t *apps = json_object_get(report, "apps");
+        json_t *app = json_deep_copy(json_array_get(apps, 0));
+        json_object_set_new(app, "name", json_string("gate"));
+        json_object_set_new(json_object_get(app, "slo"), "joint",
+                            json_real(i < 2 ? 0.5 : 0.1));
+        json_array_append_new(apps, app);
+        json_array_append_new(all, report);
+    }
+    json_object_set_new(json_object_get(json_array_get(all, 3), "requests"),
+                        "offered", json_integer(100004));
+    json_object_set_new(json_object_get(json_array_get(all, 3), "slo"),
+                        "energy", json_null());
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    cvg_report_comparison(out, all);
+    fclose(out);
+    assert_string_equal(text, averaged);
+    free(text);
+    json_decref(all);
+}
+
 static void odd_objects_do_no_harm(void **state)
 {
     (void)state;
@@ -118,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_run),
         cmocka_unit_test(several_runs_are_compared),
+        cmocka_unit_test(seeds_are_averaged),
         cmocka_unit_test(odd_objects_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

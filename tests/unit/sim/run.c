@@ -143,6 +143,37 @@ static void a_device_is_down_for_a_time(void **state)
     world_fini(&w);
 }
 
+/* The engine hears of a batch only after the overhead; until then its place in
+ * the device is empty. A batch whose device goes down in between is lost. */
+static void a_batch_is_handed_over(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10);
+    w.overhead = CVG_MS(2);
+    struct cvg_trace_row rows[] = {
+        {CVG_MS(0), 0, -1}, {CVG_MS(1), 0, -1}, {CVG_MS(35), 0, -1}};
+    struct cvg_stream stream = trace_of(rows, 3);
+    struct cvg_workload_event events[] = {
+        device_event(46, CVG_WORKLOAD_DEVICE_DOWN, 4, 0)};
+    struct cvg_workload workload = {.duration = CVG_MS(60),
+                                    .streams = &stream,
+                                    .n_streams = 1,
+                                    .events = events,
+                                    .n_events = 1};
+    const struct cvg_stats *stats = run(&w, &workload);
+    CHECK_TRACE(&w, "[   0] start r1 v0 on d0\n"
+                    "[  12] reply r1\n"
+                    "[  12] start r2 v0 on d0\n"
+                    "[  24] reply r2\n"
+                    "[  35] start r3 v0 on d0\n"
+                    "[  50] load v0 on d0\n"
+                    "[  50] start r3 v0 on d0\n"
+                    "[  62] reply r3\n");
+    assert_int_equal(stats->apps[0].counts.served, 3);
+    world_fini(&w);
+}
+
 /* What was said last of a device holds; the end of what was said before it
  * changes nothing. */
 static void the_last_word_on_a_device_holds(void **state)
@@ -538,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_wait_for_the_longest_deadline),
         cmocka_unit_test(a_device_is_down_for_a_time),
+        cmocka_unit_test(a_batch_is_handed_over),
         cmocka_unit_test(the_last_word_on_a_device_holds),
         cmocka_unit_test(a_slowdown_lasts_its_time),
         cmocka_unit_test(a_failure_cuts_a_load_short),

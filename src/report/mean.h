@@ -1,0 +1,30 @@
+/* What several runs of the same policy and load come to: means over seeds. */
+#ifndef CVG_REPORT_MEAN_H
+#define CVG_REPORT_MEAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cvg__group {
+    const json_t *reports; /* an array; borrowed */
+    size_t from, n;
+    bool of_app; /* what is asked for is app `app`'s, not the whole run's */
+    size_t app;
+};
+
+/* The reports from `from` on that share its policy and its load; n is 0 past
+ * the end. */
+struct cvg__group cvg__group_at(const json_t *reports, size_t from);
+
+/* Mean of report[a][b] (a NULL: of report[b]) over those that have a number
+ * there: an integer if all are, null if none has. Owned by the caller. */
+json_t *cvg__group_mean(const struct cvg__group *group, const char *a,
+                        const char *b);
+
+/* Half the width of the 95 % interval of that mean, by Student's t; negative
+ * with fewer than two numbers. */
+double cvg__group_interval(const struct cvg__group *group, const char *a,
+                           const char *b);
+
+#endif
