@@ -78,4 +78,12 @@ cvg_span cvg_profile_draw(const struct cvg_profile *profile, uint32_t variant,
                           uint32_t exit, uint32_t device, uint32_t batch,
                           double u);
 
+/* The probability that stages first..last of a batch, each drawn by itself,
+ * together take at most `limit`. Of one stage it is exact; of several it may be
+ * too high, by no more than a limit longer by a hundredth for each would give.
+ */
+double cvg_profile_within(const struct cvg_profile *profile, uint32_t variant,
+                          uint32_t first, uint32_t last, uint32_t device,
+                          uint32_t batch, cvg_span limit);
+
 #endif

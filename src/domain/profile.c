@@ -268,15 +268,12 @@ double cvg_profile_energy(const struct cvg_profile *p, uint32_t variant,
  * not above 2 p99), and `low` takes up what is left. Where that would put it
  * above p50 or below a third of it, it stays there and `high` takes the rest,
  * never below p99; percentiles that no such curve joins with the mean keep the
- * percentiles. */
-cvg_span cvg_profile_draw(const struct cvg_profile *p, uint32_t variant,
-                          uint32_t exit, uint32_t device, uint32_t batch,
-                          double u)
+ * percentiles. Percentiles that are all equal: the mean, always. */
+#define KNOTS 5
+static const double knot_at[KNOTS] = {0, 0.5, 0.95, 0.99, 1};
+
+static void find_knots(const struct figures *f, double value[KNOTS])
 {
-    const struct figures *f = figures_at(p, variant, exit, device, batch);
-    if (f->time[CVG_P50] == f->time[CVG_P99]) {
-        return f->time[CVG_MEAN];
-    }
     double mean = (double)f->time[CVG_MEAN], p50 = (double)f->time[CVG_P50];
     double p95 = (double)f->time[CVG_P95], p99 = (double)f->time[CVG_P99];
     double body = 0.225 * (p50 + p95) + 0.02 * (p95 + p99);
@@ -287,12 +284,93 @@ cvg_span cvg_profile_draw(const struct cvg_profile *p, uint32_t variant,
         high = (mean - body - 0.25 * (low + p50)) / 0.005 - p99;
         high = fmax(high, p99);
     }
-    const double at[] = {0, 0.5, 0.95, 0.99, 1};
-    const double value[] = {low, p50, p95, p99, high};
+    bool fixed = f->time[CVG_P50] == f->time[CVG_P99];
+    const double free[KNOTS] = {low, p50, p95, p99, high};
+    for (int k = 0; k < KNOTS; k++) {
+        value[k] = fixed ? mean : free[k];
+    }
+}
+
+cvg_span cvg_profile_draw(const struct cvg_profile *p, uint32_t variant,
+                          uint32_t exit, uint32_t device, uint32_t batch,
+                          double u)
+{
+    double value[KNOTS];
+    find_knots(figures_at(p, variant, exit, device, batch), value);
     int k = 0;
-    while (k < 3 && u >= at[k + 1]) {
+    while (k < KNOTS - 2 && u >= knot_at[k + 1]) {
         k++;
     }
-    double share = (u - at[k]) / (at[k + 1] - at[k]);
+    double share = (u - knot_at[k]) / (knot_at[k + 1] - knot_at[k]);
     return (cvg_span)llround(value[k] + (value[k + 1] - value[k]) * share);
+}
+
+/* The inverse of the quantile function, to `limit` of time. */
+static double share_below(const double value[KNOTS], double limit)
+{
+    if (limit < value[0]) {
+        return 0;
+    }
+    int k = 0;
+    while (k < KNOTS - 1 && limit >= value[k + 1]) {
+        k++;
+    }
+    if (k == KNOTS - 1) {
+        return 1;
+    }
+    double share = (limit - value[k]) / (value[k + 1] - value[k]);
+    return knot_at[k] + share * (knot_at[k + 1] - knot_at[k]);
+}
+
+/* Sums of stages that may or may not be in time: their distributions on a grid
+ * of so many steps up to the limit, each time rounded down to it. */
+#define STEPS 100
+
+static void add_stage(double below[STEPS + 1], const double value[KNOTS],
+                      double step)
+{
+    double mass[STEPS + 1], sum[STEPS + 1];
+    double so_far = 0;
+    for (int i = 0; i <= STEPS; i++) {
+        double upto = share_below(value, step * (i + 1) - 0.5);
+        mass[i] = upto - so_far;
+        so_far = upto;
+    }
+    for (int i = 0; i <= STEPS; i++) {
+        sum[i] = 0;
+        for (int k = 0; k <= i; k++) {
+            sum[i] += mass[k] * below[i - k];
+        }
+    }
+    memcpy(below, sum, sizeof sum);
+}
+
+double cvg_profile_within(const struct cvg_profile *p, uint32_t variant,
+                          uint32_t first, uint32_t last, uint32_t device,
+                          uint32_t batch, cvg_span limit)
+{
+    double lowest = 0, highest = 0;
+    double value[KNOTS] = {0};
+    for (uint32_t e = first; e <= last; e++) {
+        find_knots(figures_at(p, variant, e, device, batch), value);
+        lowest += value[0];
+        highest += value[KNOTS - 1];
+    }
+    /* Times are drawn in whole ns, to the nearest. */
+    double upto = (double)limit + 0.5;
+    if (lowest > upto || highest <= upto) {
+        return lowest > upto ? 0 : 1;
+    }
+    if (first == last) {
+        return share_below(value, upto);
+    }
+    double below[STEPS + 1];
+    for (int i = 0; i <= STEPS; i++) {
+        below[i] = 1;
+    }
+    for (uint32_t e = first; e <= last; e++) {
+        find_knots(figures_at(p, variant, e, device, batch), value);
+        add_stage(below, value, (double)limit / STEPS);
+    }
+    return below[STEPS];
 }

@@ -67,6 +67,23 @@ static void load(struct cvg_sim *sim, const struct cvg_action *a)
     (void)added;
 }
 
+/* What is known now is asked; the answer takes its time. */
+static void solve(struct cvg_sim *sim, const struct cvg_question *question)
+{
+    const struct cvg_allocation_ops *allocation =
+        sim->options.policy->allocation;
+    struct cvg__item answer = {.at = sim->now + sim->options.planner_delay,
+                               .event = {.type = CVG_EV_SOLVE_FAILED}};
+    if (allocation->solve(sim->box, question, &sim->plan, NULL) == CVG_OK) {
+        answer.event.type = CVG_EV_SOLVED;
+        answer.event.solved.answer = &sim->plan;
+        answer.event.solved.size = sizeof sim->plan;
+    }
+    bool added = cvg__agenda_add(&sim->agenda, &answer);
+    assert(added); /* there is room for one */
+    (void)added;
+}
+
 static void act(struct cvg_sim *sim, const struct cvg_actions *actions)
 {
     for (size_t i = 0; i < actions->n; i++) {
@@ -75,6 +92,8 @@ static void act(struct cvg_sim *sim, const struct cvg_actions *actions)
             start(sim, &a->start);
         } else if (a->type == CVG_ACT_LOAD || a->type == CVG_ACT_UNLOAD) {
             load(sim, a);
+        } else if (a->type == CVG_ACT_SOLVE) {
+            solve(sim, a->question);
         }
     }
     update_contention(sim);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLANNER_DELAY CVG_MS(20)
 #define LEAST_DEADLINE CVG_S(10) /* windows are kept open for */
 
 /* --- create --------------------------------------------------------------- */
@@ -60,13 +61,13 @@ static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
     return cvg_engine_create(&options, &sim->engine, err);
 }
 
-/* A load or unload of each variant on each device, and the end of each fault:
- * no more can be to come at once, but for what is injected. */
+/* A load or unload of each variant on each device, the end of each fault, and
+ * a plan: no more can be to come at once, but for what is injected. */
 static size_t most_pending(const struct cvg_sim *sim)
 {
     const struct cvg_workload *w = sim->options.workload;
     return sim->box->n_devices * sim->box->n_variants +
-           (w == NULL ? 0 : w->n_events);
+           (w == NULL ? 0 : w->n_events) + 1;
 }
 
 static bool allocate(struct cvg_sim *sim)
@@ -116,6 +117,9 @@ enum cvg_status cvg_sim_create(const struct cvg_sim_options *o,
     sim->box = o->box;
     if (sim->options.load <= 0) {
         sim->options.load = 1;
+    }
+    if (sim->options.planner_delay <= 0) {
+        sim->options.planner_delay = PLANNER_DELAY;
     }
     set_times(sim);
     enum cvg_status status =

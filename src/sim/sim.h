@@ -26,12 +26,14 @@ struct cvg_sim_options {
     uint32_t time_every; /* steps between two timed ones; 0: 16 */
     /* Ended requests that can still be explained; 0: the engine's default. */
     uint32_t ended_kept;
+    /* From the question of a plan to its answer; 0: 20 ms. */
+    cvg_span planner_delay;
 };
 
 struct cvg_sim;
 
 /* *out is owned by the caller: cvg_sim_destroy(). CVG_NOMEM, and what the
- * engine says. A run allocates nothing more. */
+ * engine says. A run allocates nothing more, beside what making a plan does. */
 enum cvg_status cvg_sim_create(const struct cvg_sim_options *options,
                                struct cvg_sim **out, struct cvg_error *err);
 void cvg_sim_destroy(struct cvg_sim *sim);

@@ -356,6 +356,63 @@ static void equal_percentiles_are_deterministic(void **state)
     cvg_profile_destroy(p);
 }
 
+/* The share of the draws of all stages that take at most `limit` together. */
+static double drawn_within(const struct cvg_profile *p, uint32_t last,
+                           cvg_span limit)
+{
+    enum { N = 200 };
+    int in_time = 0, all = 0;
+    for (int i = 0; i < N; i++) {
+        cvg_span first = cvg_profile_draw(p, 0, 0, 0, 1, (i + 0.5) / N);
+        for (int k = 0; k < (last == 0 ? 1 : N); k++) {
+            cvg_span second =
+                last == 0 ? 0 : cvg_profile_draw(p, 0, 1, 0, 1, (k + 0.5) / N);
+            in_time += first + second <= limit;
+            all++;
+        }
+    }
+    return (double)in_time / all;
+}
+
+static void within_is_what_draws_say(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        struct cvg_profile *p = create(1, 1);
+        const double *second = rows[(i + 1) % N_ROWS];
+        assert_int_equal(add_row(p, 0, 0, 1, rows[i], 1), CVG_OK);
+        assert_int_equal(add_row(p, 0, 1, 1, second, 1), CVG_OK);
+        assert_int_equal(cvg_profile_finish(p, NULL), CVG_OK);
+        for (int k = 0; k <= 40; k++) {
+            cvg_span limit = (cvg_span)(rows[i][0] * 1e6 * k / 20);
+            double got = cvg_profile_within(p, 0, 0, 0, 0, 1, limit);
+            double drawn = drawn_within(p, 0, limit);
+            assert_true(fabs(got - drawn) <= 1.01 / 200);
+            /* of several stages: never too low, and not much too high */
+            limit += (cvg_span)(second[0] * 1e6 * k / 20);
+            got = cvg_profile_within(p, 0, 0, 1, 0, 1, limit);
+            assert_true(got >= drawn_within(p, 1, limit) - 0.005);
+            assert_true(got <= drawn_within(p, 1, limit + limit / 50) + 0.005);
+        }
+        cvg_profile_destroy(p);
+    }
+}
+
+static void within_of_what_never_varies(void **state)
+{
+    (void)state;
+    struct cvg_profile *p = create(1, 1);
+    add(p, 0, 0, 1, 10, 1);
+    add(p, 0, 1, 1, 5, 1);
+    assert_int_equal(cvg_profile_finish(p, NULL), CVG_OK);
+    assert_true(cvg_profile_within(p, 0, 0, 0, 0, 1, CVG_MS(10)) == 1);
+    assert_true(cvg_profile_within(p, 0, 0, 0, 0, 1, CVG_MS(10) - 1) == 0);
+    assert_true(cvg_profile_within(p, 0, 0, 1, 0, 1, CVG_MS(15)) == 1);
+    assert_true(cvg_profile_within(p, 0, 0, 1, 0, 1, CVG_MS(15) - 1) == 0);
+    assert_true(cvg_profile_within(p, 0, 0, 1, 0, 1, CVG_NEVER) == 1);
+    cvg_profile_destroy(p);
+}
+
 static void extreme_draws_stay_sane(void **state)
 {
     (void)state;
@@ -438,6 +495,8 @@ int main(void)
         cmocka_unit_test(draws_have_the_measured_mean),
         cmocka_unit_test(draws_between_two_sizes),
         cmocka_unit_test(equal_percentiles_are_deterministic),
+        cmocka_unit_test(within_is_what_draws_say),
+        cmocka_unit_test(within_of_what_never_varies),
         cmocka_unit_test(extreme_draws_stay_sane),
         cmocka_unit_test(survives_every_failed_allocation),
     };

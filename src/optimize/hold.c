@@ -1,0 +1,419 @@
+/* The highest load that can be held, and what units hold at it.
+ *
+ * x[way] is a share of its app's rate, f the factor on all rates:
+ *
+ *     maximise    f
+ *     subject to  sum of x over the ways of an app = f
+ *                 sum of rate * time * x on a unit <= 1
+ *                 and on a unit that pays for changes, with z[variant] 0 or 1:
+ *                 sum of rate * time * x of a variant <= z[variant]
+ *                 sum of the cache that the variants need * z <= 1
+ *
+ * Devices without such cost are one row with all their units. */
+#include "optimize/hold.h"
+
+#include "optimize/columns.h"
+#include "optimize/lp.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct program {
+    const struct cvg_fluid_demand *demand;
+    const struct cvg_box *box;
+    const struct cvg_app *apps;
+    struct cvg__columns columns;
+    struct cvg__lp lp;
+    int factor;                /* column f */
+    int app_row[CVG_MAX_APPS]; /* negative: left out, or asks for nothing */
+    int mean_row[CVG_MAX_APPS];
+    int device_row[CVG_MAX_DEVICES];
+    bool *only;               /* [n_variants], scratch */
+    bool *allowed;            /* [device][variant] */
+    bool *whole;              /* [columns of lp] */
+    uint32_t n_met, left_out; /* apps */
+};
+
+/* --- ways ----------------------------------------------------------------- */
+
+static double slowdown_of(const struct program *p, uint32_t device)
+{
+    return p->demand->slowdown == NULL ? 1 : p->demand->slowdown[device];
+}
+
+static bool is_enabled(const struct program *p, uint32_t variant)
+{
+    return p->demand->enabled == NULL || p->demand->enabled[variant];
+}
+
+/* Does it take time to change the variant? */
+static bool pays(const struct cvg_box *box, uint32_t device)
+{
+    for (uint32_t v = 0; v < box->n_variants; v++) {
+        if (cvg_box_can_run(box, device, v) &&
+            cvg_box_switch_time(box, device, v) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The share of a unit's cache that the variant needs. */
+static double need(const struct cvg_box *box, uint32_t device, uint32_t variant)
+{
+    const struct cvg_device *d = &box->devices[device];
+    if (!d->has_cache || d->cache_bytes == 0) {
+        return 1;
+    }
+    return (double)cvg_box_cache_need(box, device, variant) /
+           (double)d->cache_bytes;
+}
+
+static struct cvg__wish wish_of(const struct program *p, uint32_t app)
+{
+    const struct cvg_app *a = &p->apps[app];
+    return (struct cvg__wish){
+        .box = p->box,
+        .enabled = p->only,
+        .app = app,
+        .family = a->family,
+        .accuracy_over = a->accuracy_over,
+        .slo = a->slo,
+        .latest_ns = cvg_slo_has(&a->slo, CVG_SLO_DEADLINE)
+                         ? (double)a->slo.deadline
+                         : INFINITY,
+        .certain = true,
+    };
+}
+
+/* Each variant by itself: which of them a unit holds is the question. */
+static bool add_ways(struct program *p, uint32_t app)
+{
+    struct cvg__wish wish = wish_of(p, app);
+    const struct cvg_family *f = &p->box->families[wish.family];
+    for (uint32_t d = 0; d < p->box->n_devices; d++) {
+        for (size_t i = 0; i < f->n_variants; i++) {
+            uint32_t v = f->variants[i];
+            p->only[v] = is_enabled(p, v);
+            bool added =
+                cvg__columns_add(&p->columns, &wish, d, slowdown_of(p, d));
+            p->only[v] = false;
+            if (!added) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Only ways by which a request is met. Is there one that is good enough? */
+static bool keep_met(struct program *p, size_t from)
+{
+    size_t kept = from;
+    bool enough = false;
+    for (size_t i = from; i < p->columns.n; i++) {
+        if (p->columns.items[i].value > 0) {
+            p->columns.items[kept++] = p->columns.items[i];
+            enough = enough || p->columns.items[i].gain >= -1e-12;
+        }
+    }
+    p->columns.n = enough ? kept : from;
+    return enough;
+}
+
+static bool find_ways(struct program *p)
+{
+    for (uint32_t a = 0; a < p->box->n_apps; a++) {
+        size_t from = p->columns.n;
+        p->app_row[a] = -1;
+        if (p->apps[a].slo.declared == 0) {
+            continue;
+        }
+        if (!add_ways(p, a)) {
+            return false;
+        }
+        if (!keep_met(p, from)) {
+            p->left_out++;
+            continue;
+        }
+        p->n_met++;
+        p->app_row[a] = 0;
+        if (p->demand->rates_rps[a] <= 0) {
+            p->app_row[a] = -1; /* any factor is met */
+            p->columns.n = from;
+        }
+    }
+    return true;
+}
+
+/* --- the program ---------------------------------------------------------- */
+
+static void add_rows(struct program *p)
+{
+    p->factor = cvg__lp_column(&p->lp, 1, 0);
+    for (uint32_t a = 0; a < p->box->n_apps; a++) {
+        if (p->app_row[a] >= 0) {
+            p->app_row[a] = cvg__lp_row(&p->lp, 0, 0);
+            p->mean_row[a] = cvg__lp_row(&p->lp, 0, INFINITY);
+            cvg__lp_element(&p->lp, p->app_row[a], -1);
+        }
+    }
+}
+
+static void begin_way(struct program *p, const struct cvg__column *c)
+{
+    cvg__lp_column(&p->lp, 0, 0);
+    cvg__lp_element(&p->lp, p->app_row[c->app], 1);
+    if (c->gain != 0) {
+        cvg__lp_element(&p->lp, p->mean_row[c->app], c->gain);
+    }
+}
+
+static double load_of(const struct program *p, const struct cvg__column *c)
+{
+    return p->demand->rates_rps[c->app] * c->time_s * slowdown_of(p, c->device);
+}
+
+static void add_way(struct program *p, const struct cvg__column *c, int row)
+{
+    begin_way(p, c);
+    cvg__lp_element(&p->lp, row, load_of(p, c));
+}
+
+static bool is_allowed(const struct program *p, const struct cvg__column *c)
+{
+    return p->allowed[c->device * p->box->n_variants + c->variant];
+}
+
+/* --- whole numbers -------------------------------------------------------- */
+
+/* One unit of a device that pays: what it holds, and the ways it has then. */
+static void add_unit(struct program *p, uint32_t device)
+{
+    int unit = cvg__lp_row(&p->lp, -INFINITY, 1);
+    int cache = cvg__lp_row(&p->lp, -INFINITY, 1);
+    for (uint32_t v = 0; v < p->box->n_variants; v++) {
+        int held = -1;
+        for (size_t i = 0; i < p->columns.n; i++) {
+            const struct cvg__column *c = &p->columns.items[i];
+            if (c->device != device || c->variant != v) {
+                continue;
+            }
+            if (held < 0) {
+                held = cvg__lp_row(&p->lp, -INFINITY, 0);
+                cvg__lp_column(&p->lp, 0, 0);
+                cvg__lp_element(&p->lp, held, -1);
+                cvg__lp_element(&p->lp, cache, need(p->box, device, v));
+            }
+            add_way(p, c, unit);
+            cvg__lp_element(&p->lp, held, load_of(p, c));
+        }
+    }
+}
+
+static void add_device(struct program *p, uint32_t device)
+{
+    uint32_t units = p->box->devices[device].units;
+    if (pays(p->box, device)) {
+        for (uint32_t u = 0; u < units; u++) {
+            add_unit(p, device);
+        }
+        return;
+    }
+    int row = cvg__lp_row(&p->lp, -INFINITY, units);
+    for (size_t i = 0; i < p->columns.n; i++) {
+        if (p->columns.items[i].device == device) {
+            add_way(p, &p->columns.items[i], row);
+        }
+    }
+}
+
+/* The columns that begin with a -1 are z: all but the first, which is f. */
+static bool mark_whole(struct program *p)
+{
+    p->whole = calloc(p->lp.n_columns + 1, sizeof *p->whole);
+    for (size_t i = 1; p->whole != NULL && i < p->lp.n_columns; i++) {
+        p->whole[i] = p->lp.elements[p->lp.starts[i]] == -1;
+    }
+    return p->whole != NULL && !p->lp.failed;
+}
+
+static enum cvg_status no_memory(struct cvg_error *err)
+{
+    return cvg_fail(err, CVG_NOMEM, "out of memory for the load that is held");
+}
+
+static enum cvg_status solve_whole(struct program *p, struct cvg_load_one *out,
+                                   struct cvg_error *err)
+{
+    add_rows(p);
+    for (uint32_t d = 0; d < p->box->n_devices; d++) {
+        add_device(p, d);
+    }
+    if (p->lp.failed || !mark_whole(p)) {
+        return no_memory(err);
+    }
+    enum cvg_status status =
+        cvg__lp_solve_whole(&p->lp, p->whole, &out->exact, err);
+    out->factor = p->lp.objective;
+    return status;
+}
+
+/* --- creating ------------------------------------------------------------- */
+
+static void destroy(struct program *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    cvg__columns_fini(&p->columns);
+    cvg__lp_fini(&p->lp);
+    free(p->only);
+    free(p->allowed);
+    free(p->whole);
+    free(p);
+}
+
+static struct program *create(const struct cvg_fluid_demand *demand)
+{
+    struct program *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        return NULL;
+    }
+    size_t n = demand->box->n_variants;
+    p->demand = demand;
+    p->box = demand->box;
+    p->apps = demand->apps != NULL ? demand->apps : demand->box->apps;
+    p->only = calloc(n + 1, sizeof *p->only);
+    p->allowed = calloc(n * p->box->n_devices + 1, sizeof *p->allowed);
+    if (p->only == NULL || p->allowed == NULL || !find_ways(p)) {
+        destroy(p);
+        return NULL;
+    }
+    memset(p->allowed, true, n * p->box->n_devices);
+    return p;
+}
+
+enum cvg_status cvg_load_one(const struct cvg_fluid_demand *demand,
+                             struct cvg_load_one *out, struct cvg_error *err)
+{
+    struct program *p = create(demand);
+    if (p == NULL) {
+        return no_memory(err);
+    }
+    *out = (struct cvg_load_one){
+        .factor = INFINITY, .exact = true, .left_out = p->left_out};
+    enum cvg_status status = CVG_OK;
+    if (p->columns.n > 0) {
+        status = solve_whole(p, out, err);
+    } else if (p->n_met == 0 && p->left_out > 0) {
+        out->factor = 0;
+    }
+    destroy(p);
+    return status;
+}
+
+/* --- a placement by linear programs --------------------------------------- */
+
+static void take_busy(const struct program *p, double *busy)
+{
+    size_t n = p->box->n_devices * p->box->n_variants;
+    size_t way = 1; /* after f */
+    memset(busy, 0, n * sizeof *busy);
+    for (size_t i = 0; i < p->columns.n; i++) {
+        const struct cvg__column *c = &p->columns.items[i];
+        if (is_allowed(p, c)) {
+            busy[c->device * p->box->n_variants + c->variant] +=
+                p->lp.x[way++] * load_of(p, c) /
+                p->box->devices[c->device].units;
+        }
+    }
+}
+
+/* As if changing variants cost nothing, with those that are allowed. False in
+ * *met: some app cannot be met at all, and `busy` is as it was. */
+static enum cvg_status solve_allowed(struct program *p, double *busy, bool *met,
+                                     struct cvg_error *err)
+{
+    cvg__lp_fini(&p->lp);
+    add_rows(p);
+    for (uint32_t d = 0; d < p->box->n_devices; d++) {
+        p->device_row[d] =
+            cvg__lp_row(&p->lp, -INFINITY, p->box->devices[d].units);
+    }
+    for (size_t i = 0; i < p->columns.n; i++) {
+        const struct cvg__column *c = &p->columns.items[i];
+        if (is_allowed(p, c)) {
+            add_way(p, c, p->device_row[c->device]);
+        }
+    }
+    enum cvg_status status = cvg__lp_solve(&p->lp, err);
+    *met = status == CVG_OK && p->lp.objective > 1e-9;
+    if (*met) {
+        take_busy(p, busy);
+    }
+    return status;
+}
+
+/* Allows a device what fits into a unit's cache, the busiest first. */
+static void keep_cache_full(struct program *p, uint32_t device,
+                            const double *busy)
+{
+    size_t n = p->box->n_variants;
+    bool *allowed = &p->allowed[device * n];
+    const double *of = &busy[device * n];
+    double room = 1;
+    memset(allowed, false, n);
+    for (;;) {
+        uint32_t best = CVG_ANY;
+        for (uint32_t v = 0; v < n; v++) {
+            bool fits = need(p->box, device, v) <= room + 1e-12;
+            if (!allowed[v] && fits && of[v] > 1e-9 &&
+                (best == CVG_ANY || of[v] > of[best])) {
+                best = v;
+            }
+        }
+        if (best == CVG_ANY) {
+            return;
+        }
+        allowed[best] = true;
+        room -= need(p->box, device, best);
+    }
+}
+
+/* Where that leaves an app without a way, it has to change variants. */
+static enum cvg_status hold_on(struct program *p, uint32_t device, double *busy,
+                               struct cvg_error *err)
+{
+    bool met;
+    keep_cache_full(p, device, busy);
+    enum cvg_status status = solve_allowed(p, busy, &met, err);
+    if (!met) {
+        size_t n = p->box->n_variants;
+        memset(&p->allowed[device * n], true, n);
+    }
+    return status;
+}
+
+enum cvg_status cvg_hold(const struct cvg_fluid_demand *demand, double *busy,
+                         struct cvg_error *err)
+{
+    size_t n = demand->box->n_devices * demand->box->n_variants;
+    memset(busy, 0, n * sizeof *busy);
+    struct program *p = create(demand);
+    if (p == NULL) {
+        return no_memory(err);
+    }
+    bool met = false;
+    enum cvg_status status = CVG_OK;
+    if (p->columns.n > 0) {
+        status = solve_allowed(p, busy, &met, err);
+    }
+    for (uint32_t d = 0; d < p->box->n_devices && met; d++) {
+        if (status == CVG_OK && pays(p->box, d)) {
+            status = hold_on(p, d, busy, err);
+        }
+    }
+    destroy(p);
+    return status;
+}
