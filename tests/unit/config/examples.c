@@ -2,6 +2,7 @@
  * examples/README.md tells: each folder with a steady.yaml is one. */
 #include "config/config.h"
 #include "domain/cache.h"
+#include <convergo/fluid.h>
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
@@ -308,6 +309,31 @@ static void test_guaranteed_throughput(void **state)
     }
 }
 
+/* The rates of steady.yaml are load 1.0, rounded down to three digits. */
+static void test_load_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_examples; i++) {
+        const struct example *e = &examples[i];
+        double rates[CVG_MAX_APPS] = {0};
+        for (uint32_t a = 0; a < e->n_apps; a++) {
+            rates[a] = steady_rate(e, a);
+        }
+        struct cvg_fluid_demand demand = {.box = e->box, .rates_rps = rates};
+        struct cvg_load_one load_one;
+        struct cvg_error err = {.text = ""};
+        if (cvg_load_one(&demand, &load_one, &err) != CVG_OK) {
+            fail_msg("%s: %s", e->name, err.text);
+        }
+        assert_true(load_one.exact);
+        assert_int_equal(load_one.left_out, 0);
+        if (!(load_one.factor >= 1 && load_one.factor < 1.01)) {
+            fail_msg("%s: load 1.0 is %.5g times steady.yaml", e->name,
+                     load_one.factor);
+        }
+    }
+}
+
 /* Each app can be met, and none has a device to itself that would do. */
 static void test_sharing(void **state)
 {
@@ -435,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_kinds_of_slo),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_guaranteed_throughput),
+        cmocka_unit_test(test_load_one),
         cmocka_unit_test(test_sharing),
         cmocka_unit_test(test_steady),
         cmocka_unit_test(test_bursty),
