@@ -69,6 +69,8 @@ int main(int argc, char **argv)
 {
     /* A client or a reader of our output that has gone is ordinary. */
     signal(SIGPIPE, SIG_IGN);
+    /* So is a limit on the size of files: a write then fails. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         return help(stderr, 2);
     }
