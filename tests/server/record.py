@@ -148,7 +148,7 @@ class Record(_server.Case):
         for policy in "convergo", "edf":
             self.file = "%s/%s.rec" % (self.here, policy)
             s = self.serve("--seed", "5",
-                           devices=[NPU % "down_after: 60, down_for: 200ms",
+                           devices=[NPU % "down_after: 8, down_for: 200ms",
                                     CPU], policy=policy)
             codes = self.use(s)
             # Some are still there when the end comes.
@@ -169,7 +169,7 @@ class Record(_server.Case):
             self.assertEqual((found["mode"], found["seed"], found["policy"]),
                              ("live", 5, policy))
             for kind, least in (("arrival", 200), ("done", 50), ("cancel", 1),
-                                ("device", 2), ("model", 2), ("loaded", 3),
+                                ("device", 1), ("model", 2), ("loaded", 3),
                                 ("drain", 1)):
                 self.assertGreaterEqual(found["events"][kind], least, found)
             self.assertGreater(found["actions"]["drop"], 10)
