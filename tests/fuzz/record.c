@@ -3,12 +3,30 @@
  * reached. */
 #include "../support/record_box.h"
 #include "base/crc32.h"
+#include "cli/explain.h"
 #include "record/block.h"
 #include "record/head.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void explain(struct cvg_record *record)
+{
+    struct cvg_error err;
+    struct cvg_record_why why;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out != NULL && cvg_record_explain(record, 3, &why, &err) == CVG_OK) {
+        cvg_explain_write(out, record, &why);
+        cvg_record_why_fini(&why);
+    }
+    if (out != NULL) {
+        (void)fclose(out);
+    }
+    free(text);
+}
 
 static void replay(const uint8_t *bytes, size_t size)
 {
@@ -17,6 +35,7 @@ static void replay(const uint8_t *bytes, size_t size)
     struct cvg_replay out;
     if (cvg_record_read(bytes, size, "fuzz", &record, &err) == CVG_OK) {
         (void)cvg_record_replay(record, NULL, &out, &err);
+        explain(record);
         cvg_record_close(record);
     }
 }
