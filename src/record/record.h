@@ -137,6 +137,7 @@ struct cvg_replay_options { /* all may be NULL */
     void (*look)(void *context, const struct cvg_view *view);
     void (*before)(void *context, const struct cvg_engine *engine,
                    const struct cvg_recorded_step *step);
+    /* Not of a step that differs: what was recorded is not what is. */
     void (*after)(void *context, const struct cvg_engine *engine,
                   const struct cvg_recorded_step *step);
     void *context;

@@ -153,7 +153,7 @@ static enum cvg_status go(struct going *g, const struct cvg_recorded_step *step,
     cvg_engine_step(g->engine, step->event, &now);
     count(out, step);
     enum cvg_status status = compare(g, step, &now, out, err);
-    if (status == CVG_OK && o->after != NULL) {
+    if (status == CVG_OK && !out->differs && o->after != NULL) {
         o->after(o->context, g->engine, step);
     }
     return status;
