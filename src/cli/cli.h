@@ -17,7 +17,9 @@ struct cvg_verb {
 
 extern const struct cvg_verb cvg_verb_bench;
 extern const struct cvg_verb cvg_verb_check;
+extern const struct cvg_verb cvg_verb_explain;
 extern const struct cvg_verb cvg_verb_profile;
+extern const struct cvg_verb cvg_verb_replay;
 extern const struct cvg_verb cvg_verb_serve;
 extern const struct cvg_verb cvg_verb_sim;
 extern const struct cvg_verb cvg_verb_version;

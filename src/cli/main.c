@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct cvg_verb *const verbs[] = {
-    &cvg_verb_serve,   &cvg_verb_bench, &cvg_verb_sim,
-    &cvg_verb_profile, &cvg_verb_check, &cvg_verb_version,
+    &cvg_verb_serve,  &cvg_verb_bench,   &cvg_verb_sim,   &cvg_verb_profile,
+    &cvg_verb_replay, &cvg_verb_explain, &cvg_verb_check, &cvg_verb_version,
 };
 #define N_VERBS (sizeof verbs / sizeof *verbs)
 
@@ -69,6 +69,8 @@ int main(int argc, char **argv)
 {
     /* A client or a reader of our output that has gone is ordinary. */
     signal(SIGPIPE, SIG_IGN);
+    /* So is a limit on the size of files: a write then fails. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         return help(stderr, 2);
     }

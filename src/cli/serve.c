@@ -34,6 +34,7 @@ static const char **text_of(struct cvg_serve_options *o, const char *flag)
            : strcmp(flag, "--http") == 0    ? &o->http
            : strcmp(flag, "--metrics") == 0 ? &o->metrics
            : strcmp(flag, "--socket") == 0  ? &o->socket
+           : strcmp(flag, "--record") == 0  ? &o->record
                                             : NULL;
 }
 
@@ -114,6 +115,8 @@ const struct cvg_verb cvg_verb_serve = {
         "                         one; off: none)\n"
         "  --metrics HOST:PORT    for Prometheus (127.0.0.1:8002)\n"
         "  --socket PATH          the API on a unix socket too\n"
+        "  --record FILE          every event and action, for convergo replay\n"
+        "                         and explain; a file that is not there yet\n"
         "  --seed N               of policies and emulated devices (1)\n"
         "  --exit-timeout-secs N  to finish what runs, on SIGTERM (30)\n"
         "  --strict-readiness     ready only if every device is up and all\n"

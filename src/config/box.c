@@ -415,6 +415,7 @@ enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
 }
 
 enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
+                                          const struct cvg_config_notes *notes,
                                           struct cvg_box **out,
                                           struct cvg_config_texts *texts,
                                           struct cvg_error *err)
@@ -422,7 +423,7 @@ enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
     struct cvg_config_texts kept = {0};
     struct cvg_config_file file = {.path = path};
     struct cvg_files files = {.items = &file, .n = 1, .keep = &kept};
-    enum cvg_status status = read_box(&files, flags, NULL, out, err);
+    enum cvg_status status = read_box(&files, flags, notes, out, err);
     if (status == CVG_OK) {
         *texts = kept;
     } else {

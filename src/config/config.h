@@ -45,12 +45,6 @@ struct cvg_config_texts {
     size_t n;
 };
 void cvg_config_texts_free(struct cvg_config_texts *texts);
-/* As cvg_config_load_box(); `texts` is filled in on CVG_OK only. */
-enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
-                                          struct cvg_box **out,
-                                          struct cvg_config_texts *texts,
-                                          struct cvg_error *err);
-
 /* What is told beside errors. */
 struct cvg_config_notes {
     /* "file:line:column: ..." of what is allowed but looks wrong; may be NULL
@@ -59,9 +53,17 @@ struct cvg_config_notes {
     void *context;
 };
 
-/* The general form of the two above. files[0] is box.yaml, read from disk if
- * its text is NULL. With files[1..] the CSV files are taken from there, and
- * none from disk. `notes` may be NULL. */
+/* As cvg_config_load_box(); `texts` is filled in on CVG_OK only; `notes` may be
+ * NULL. */
+enum cvg_status cvg_config_load_box_texts(const char *path, unsigned flags,
+                                          const struct cvg_config_notes *notes,
+                                          struct cvg_box **out,
+                                          struct cvg_config_texts *texts,
+                                          struct cvg_error *err);
+
+/* The general form of the box readers above. files[0] is box.yaml, read from
+ * disk if its text is NULL. With files[1..] the CSV files are taken from there,
+ * and none from disk. `notes` may be NULL. */
 enum cvg_status cvg_config_read_box(const struct cvg_config_file *files,
                                     size_t n_files, unsigned flags,
                                     const struct cvg_config_notes *notes,

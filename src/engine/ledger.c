@@ -229,12 +229,15 @@ static void judge(struct cvg_ledger *l, uint32_t a, struct window *w)
 static void judge_before(struct cvg_ledger *l, uint32_t a, int64_t number)
 {
     struct app_ledger *app = &l->apps[a];
-    for (; app->oldest < number; app->oldest++) {
+    /* After the newest there is nothing, however long ago it was. */
+    int64_t end = number <= app->newest ? number : app->newest + 1;
+    for (; app->oldest < end; app->oldest++) {
         struct window *w = window_at(l, app, app->oldest);
         if (w->number == app->oldest && w->offered > 0) {
             judge(l, a, w);
         }
     }
+    app->oldest = number > app->oldest ? number : app->oldest;
 }
 
 static void judge_ended(struct cvg_ledger *l, uint32_t a, cvg_time now)

@@ -284,6 +284,9 @@ static void step(struct cvg__server *s, struct cvg_event *event)
     event->at = cvg__now();
     cvg_engine_step(s->engine, event, &actions);
     cvg_histogram_add(s->decision, cvg__now() - event->at);
+    if (s->recorder != NULL) {
+        cvg_recorder_step(s->recorder, event, &actions);
+    }
     for (size_t i = 0; i < actions.n; i++) {
         carry_out(s, &actions.items[i]);
     }

@@ -34,6 +34,7 @@ static const struct limit table[] = {
     {"--max-dims", AT(dims), COUNT, 16, 1, CVG_MAX_DIMS},
     {"--max-tensors", AT(tensors), COUNT, 256, 1, CVG_MAX_TENSORS},
     {"--max-rows", AT(rows), COUNT, 256, 1, CVG_MAX_BATCH},
+    {"--record-limit", AT(record), BYTES, GIB, 64 * KIB, 1024 * GIB},
 };
 #define N_LIMITS (sizeof table / sizeof *table)
 
@@ -95,7 +96,8 @@ const char *cvg__limits_help(void)
            "  --max-json-depth N           of brackets in a body (32)\n"
            "  --max-dims N                 of a tensor (16)\n"
            "  --max-tensors N              inputs, outputs of a request (256)\n"
-           "  --max-rows N                 items in one request (256)\n";
+           "  --max-rows N                 items in one request (256)\n"
+           "  --record-limit SIZE          of the record's file (1GiB)\n";
 }
 
 struct cvg__oip_limits cvg__limits_oip(const struct cvg__limits *limits)

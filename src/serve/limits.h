@@ -15,6 +15,7 @@ struct cvg__limits {
     uint64_t header_s;    /* to send a header */
     uint64_t body_s;      /* to send a body */
     uint64_t json_depth, dims, tensors, rows;
+    uint64_t record; /* bytes of the record's file */
 };
 
 void cvg__limits_default(struct cvg__limits *limits);

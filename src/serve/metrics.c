@@ -269,6 +269,25 @@ static void gauge(struct cvg_text *t, const char *name, const char *help,
     cvg__text_format(t, "%s %llu\n", name, (unsigned long long)x);
 }
 
+static void counter(struct cvg_text *t, const char *name, const char *help,
+                    uint64_t x)
+{
+    head(t, name, "counter", help);
+    cvg__text_format(t, "%s %llu\n", name, (unsigned long long)x);
+}
+
+static void record(struct cvg__server *s, struct cvg_text *t)
+{
+    if (s->recorder == NULL) {
+        return;
+    }
+    struct cvg_recorder_state x = cvg_recorder_state(s->recorder);
+    counter(t, "convergo_record_steps_total", "Steps in the record.", x.steps);
+    counter(t, "convergo_record_lost_steps_total",
+            "Steps that came after recording had stopped.", x.lost);
+    gauge(t, "convergo_record_bytes", "Size of the record.", x.bytes);
+}
+
 static void process(struct cvg__server *s, struct cvg_text *t)
 {
     head(t, "convergo_decision_seconds", "histogram",
@@ -287,6 +306,7 @@ static void process(struct cvg__server *s, struct cvg_text *t)
           s->n_batches);
     gauge(t, "process_resident_memory_bytes", "Resident memory.",
           resident_bytes());
+    record(s, t);
     head(t, "convergo_build_info", "gauge", "1, with the version as a label.");
     cvg__text_str(t, "convergo_build_info{");
     label(t, "version", CVG_VERSION);

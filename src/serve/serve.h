@@ -14,6 +14,7 @@ struct cvg_serve_options { /* strings are borrowed; NULL: not given */
     const char *http;    /* HOST:PORT; "off": none */
     const char *metrics; /* the same */
     const char *socket;  /* a path */
+    const char *record;  /* a file that is not there yet */
     uint64_t seed;
     cvg_span exit_timeout; /* to finish what is in flight */
     bool strict_readiness;

@@ -158,6 +158,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct cvg__server *s = timer->data;
     cvg__repository_check(s);
+    cvg__record_tick(s);
     cvg__http_sweep(s);
     settle(s);
     check_drained(s);
@@ -283,24 +284,28 @@ static void log_warning(void *none, const char *message)
     cvg__log('W', "event=box_warning text=\"%s\"", message);
 }
 
-static enum cvg_status open_box(struct cvg__server *s, struct cvg_error *err)
+static enum cvg_status open_box(struct cvg__server *s,
+                                struct cvg_config_texts *texts,
+                                struct cvg_error *err)
 {
     const struct cvg_config_notes notes = {.warn = log_warning};
-    const struct cvg_config_file file = {.path = s->options->box};
-    enum cvg_status status =
-        cvg_config_read_box(&file, 1, 0, &notes, &s->box, err);
+    enum cvg_status status = cvg_config_load_box_texts(
+        s->options->box, 0, &notes, &s->box, texts, err);
     return status != CVG_OK ? status : cvg_config_check_models(s->box, err);
 }
 
-static enum cvg_status open_all(struct cvg__server *s, struct cvg_error *err)
+static enum cvg_status open_all(struct cvg__server *s,
+                                struct cvg_config_texts *texts,
+                                struct cvg_error *err)
 {
-    enum cvg_status status = open_box(s, err);
+    enum cvg_status status = open_box(s, texts, err);
     status = status != CVG_OK ? status : open_policy(s, err);
     status = status != CVG_OK ? status : open_handles(s, err);
     /* Addresses first: that one is taken should not cost a load. Connections
      * wait in the backlog until the loop runs. */
     status = status != CVG_OK ? status : listen_all(s, err);
     status = status != CVG_OK ? status : open_engine(s, err);
+    status = status != CVG_OK ? status : cvg__record_open(s, texts, err);
     status = status != CVG_OK ? status : cvg__devices_open(s, err);
     status = status != CVG_OK ? status : cvg__models_open(s, err);
     if (status == CVG_OK) {
@@ -322,7 +327,7 @@ static void close_handle(uv_handle_t *handle, void *none)
 }
 
 /* Devices first: their threads post to the loop. */
-static void close_all(struct cvg__server *s)
+static void close_all(struct cvg__server *s, bool ran)
 {
     if (s->loop_ready) {
         cvg__http_close(s);
@@ -331,6 +336,7 @@ static void close_all(struct cvg__server *s)
     if (s->engine != NULL && s->models != NULL) {
         cvg__drive_inbox(s); /* what the devices gave back at the end */
     }
+    cvg__record_close(s, ran);
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, NULL);
         (void)uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -379,12 +385,14 @@ enum cvg_status cvg_serve(const struct cvg_serve_options *options,
     s->alarm_fd = s->watch_fd = -1;
     enum cvg_status status = cvg__inbox_init(&s->inbox, err);
     if (status == CVG_OK) {
-        status = open_all(s, err);
+        struct cvg_config_texts texts = {0};
+        status = open_all(s, &texts, err);
+        cvg_config_texts_free(&texts);
         if (status == CVG_OK) {
             (void)uv_run(&s->loop, UV_RUN_DEFAULT);
         }
         uint64_t lost = s->lost;
-        close_all(s);
+        close_all(s, status == CVG_OK);
         if (status == CVG_OK) {
             cvg__log(lost > 0 ? 'W' : 'I', "event=stopped lost=%llu",
                      (unsigned long long)lost);

@@ -8,6 +8,7 @@
 
 #include "base/histogram.h"
 #include "base/id_map.h"
+#include "record/record.h"
 #include "serve/call.h"
 #include "serve/serve.h"
 #include <convergo/device.h>
@@ -159,6 +160,8 @@ struct cvg__server {
     char load_error[256]; /* of the last one */
 
     struct cvg_histogram *decision; /* ns per engine step */
+    struct cvg_recorder *recorder;  /* NULL: the run is not recorded */
+    bool record_told;               /* that recording has stopped */
     uint64_t lost; /* calls that were not finished when the drain ended */
     struct {       /* events to send when the actions at hand are carried out */
         struct cvg_event *items;
@@ -222,6 +225,14 @@ void cvg__infer_row_refused(struct cvg__call *call,
 /* Rows that have not ended end now: their client has gone, or another row was
  * not answered. */
 void cvg__infer_cancel(struct cvg__call *call, bool by_client);
+
+/* record.c: --record. The texts are those of the box. */
+enum cvg_status cvg__record_open(struct cvg__server *server,
+                                 const struct cvg_config_texts *texts,
+                                 struct cvg_error *err);
+void cvg__record_tick(struct cvg__server *server);
+/* `ran`: there is something to keep. */
+void cvg__record_close(struct cvg__server *server, bool ran);
 
 /* repository.c */
 /* Answers those that waited for what has now come, or gone, or failed. */

@@ -43,6 +43,17 @@ static enum cvg_status create_devices(struct cvg_sim *sim,
     return CVG_OK;
 }
 
+/* Of all requests; 0: nothing is known of them. */
+static cvg_span largest_deadline(const struct cvg_sim *sim)
+{
+    const struct cvg_sim_options *o = &sim->options;
+    cvg_span own = o->workload == NULL
+                       ? 0
+                       : cvg_workload_largest_deadline(o->workload, sim->box,
+                                                       LEAST_DEADLINE);
+    return own > o->largest_deadline ? own : o->largest_deadline;
+}
+
 static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
 {
     const struct cvg_sim_options *o = &sim->options;
@@ -52,10 +63,7 @@ static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
         .seed = o->seed,
         .measure_from = sim->measure_from,
         .measure_until = sim->measure_until,
-        .largest_deadline = o->workload == NULL
-                                ? 0
-                                : cvg_workload_largest_deadline(
-                                      o->workload, sim->box, LEAST_DEADLINE),
+        .largest_deadline = largest_deadline(sim),
         .ended_kept = o->ended_kept,
     };
     return cvg_engine_create(&options, &sim->engine, err);

@@ -28,6 +28,8 @@ struct cvg_sim_options {
     /* May be NULL: ns on a clock, to time every 16th step. */
     int64_t (*clock)(void);
     uint32_t time_every; /* steps between two timed ones; 0: 16 */
+    /* Of requests that are injected; the workload's own are known. */
+    cvg_span largest_deadline;
     /* Ended requests that can still be explained; 0: the engine's default. */
     uint32_t ended_kept;
     /* From the question of a plan to its answer; 0: 20 ms. */

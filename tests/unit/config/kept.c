@@ -60,9 +60,9 @@ static void the_box_can_be_read_again(void **state)
     struct cvg_box *again;
     struct cvg_config_texts texts;
     struct cvg_error err = {.text = ""};
-    assert_int_equal(
-        cvg_config_load_box_texts(path_of("box.yaml"), 0, &box, &texts, &err),
-        CVG_OK);
+    assert_int_equal(cvg_config_load_box_texts(path_of("box.yaml"), 0, NULL,
+                                               &box, &texts, &err),
+                     CVG_OK);
     assert_int_equal(texts.n, 3);
     check_text(&texts.items[0], "box.yaml", box_text);
     check_text(&texts.items[1], "variants.csv", variants_text);
@@ -90,9 +90,9 @@ static void nothing_is_kept_of_a_bad_box(void **state)
     struct cvg_config_texts texts = {NULL, 0};
     struct cvg_error err;
     write_file("box.yaml", "version: 1\nnonsense: 2\n");
-    assert_int_equal(
-        cvg_config_load_box_texts(path_of("box.yaml"), 0, &box, &texts, &err),
-        CVG_CONFIG);
+    assert_int_equal(cvg_config_load_box_texts(path_of("box.yaml"), 0, NULL,
+                                               &box, &texts, &err),
+                     CVG_CONFIG);
     assert_null(texts.items);
     assert_null(box);
 }

@@ -72,7 +72,7 @@ static void test_texts(void **state)
         struct cvg_config_texts texts = {NULL, 0};
         left = n;
         status = cvg_config_load_box_texts("examples/this-machine/box.yaml", 0,
-                                           &box, &texts, NULL);
+                                           NULL, &box, &texts, NULL);
         left = -1;
         if (status != CVG_OK) {
             assert_int_equal(status, CVG_NOMEM);

@@ -2,6 +2,7 @@
  * worked out by hand. */
 #include "base/histogram.h"
 #include "unit/engine/court.h"
+#include <time.h>
 
 static void serve(struct court *c, cvg_time arrival, cvg_time finished)
 {
@@ -982,6 +983,26 @@ static void recent(void **state)
     dismiss(&c);
 }
 
+/* The first request after a century costs no more than any other. */
+static void long_silence(void **state)
+{
+    (void)state;
+    struct court c;
+    cvg_time late = CVG_S(3000000000);
+    prepare(&c);
+    world_slo_deadline(c.app, CVG_MS(50));
+    convene(&c, 0, CVG_NEVER);
+    offer(&c, 0, 1);
+    serve(&c, 0, CVG_MS(10));
+    clock_t before = clock();
+    offer(&c, late, 1);
+    assert_true(clock() - before < CLOCKS_PER_SEC / 2);
+    serve(&c, late, late + CVG_MS(60));
+    cvg_ledger_finish(c.ledger, late + CVG_S(5));
+    check_kind(&c, CVG_SLO_DEADLINE, 1, 2);
+    dismiss(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1024,6 +1045,7 @@ int main(void)
         cmocka_unit_test(nothing_answered_has_no_lowest_window),
         cmocka_unit_test(details_of_answers),
         cmocka_unit_test(recent),
+        cmocka_unit_test(long_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
