@@ -16,7 +16,7 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_fifo,           &cvg_order_edf,
     &cvg_order_accuracy_first, &cvg_order_throughput_first,
     &cvg_order_least_slack,    &cvg_order_slo_mael,
-    &cvg_order_convergo,
+    &cvg_order_heft,           &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_none,
@@ -44,6 +44,7 @@ static const struct {
     {"throughput-first", WHOLE(cvg_order_throughput_first)},
     {"least-slack", WHOLE(cvg_order_least_slack)},
     {"slo-mael", WHOLE(cvg_order_slo_mael)},
+    {"heft", WHOLE(cvg_order_heft)},
     {"convergo", WHOLE(cvg_order_convergo)},
 };
 
