@@ -13,6 +13,7 @@ extern const struct cvg_order_ops cvg_order_throughput_first;
 extern const struct cvg_order_ops cvg_order_least_slack;
 extern const struct cvg_order_ops cvg_order_slo_mael;
 extern const struct cvg_order_ops cvg_order_heft;
+extern const struct cvg_order_ops cvg_order_infaas;
 extern const struct cvg_order_ops cvg_order_convergo;
 
 extern const struct cvg_batching_ops cvg_batching_none;

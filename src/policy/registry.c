@@ -16,7 +16,8 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_fifo,           &cvg_order_edf,
     &cvg_order_accuracy_first, &cvg_order_throughput_first,
     &cvg_order_least_slack,    &cvg_order_slo_mael,
-    &cvg_order_heft,           &cvg_order_convergo,
+    &cvg_order_heft,           &cvg_order_infaas,
+    &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_none,
@@ -45,6 +46,7 @@ static const struct {
     {"least-slack", WHOLE(cvg_order_least_slack)},
     {"slo-mael", WHOLE(cvg_order_slo_mael)},
     {"heft", WHOLE(cvg_order_heft)},
+    {"infaas", WHOLE(cvg_order_infaas)},
     {"convergo", WHOLE(cvg_order_convergo)},
 };
 
