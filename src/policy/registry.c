@@ -17,7 +17,8 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_accuracy_first, &cvg_order_throughput_first,
     &cvg_order_least_slack,    &cvg_order_slo_mael,
     &cvg_order_heft,           &cvg_order_infaas,
-    &cvg_order_jellyfish,      &cvg_order_convergo,
+    &cvg_order_jellyfish,      &cvg_order_alert,
+    &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_none,
@@ -48,6 +49,7 @@ static const struct {
     {"heft", WHOLE(cvg_order_heft)},
     {"infaas", WHOLE(cvg_order_infaas)},
     {"jellyfish", WHOLE(cvg_order_jellyfish)},
+    {"alert", WHOLE(cvg_order_alert)},
     {"convergo", WHOLE(cvg_order_convergo)},
 };
 

@@ -17,8 +17,9 @@ static void every_name_is_a_policy(void **state)
 {
     (void)state;
     static const char *const expected[] = {
-        "fifo",     "edf",  "accuracy-first", "throughput-first", "least-slack",
-        "slo-mael", "heft", "infaas",         "jellyfish",        "convergo"};
+        "fifo",        "edf",      "accuracy-first", "throughput-first",
+        "least-slack", "slo-mael", "heft",           "infaas",
+        "jellyfish",   "alert",    "convergo"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         struct cvg_policy p = parsed(expected[i]);
         assert_string_equal(p.order->name, expected[i]);
