@@ -17,6 +17,7 @@ extern const struct cvg_order_ops cvg_order_infaas;
 extern const struct cvg_order_ops cvg_order_jellyfish;
 extern const struct cvg_order_ops cvg_order_alert;
 extern const struct cvg_order_ops cvg_order_clockwork;
+extern const struct cvg_order_ops cvg_order_dream;
 extern const struct cvg_order_ops cvg_order_convergo;
 
 extern const struct cvg_batching_ops cvg_batching_none;

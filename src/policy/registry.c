@@ -18,7 +18,8 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_least_slack,    &cvg_order_slo_mael,
     &cvg_order_heft,           &cvg_order_infaas,
     &cvg_order_jellyfish,      &cvg_order_alert,
-    &cvg_order_clockwork,      &cvg_order_convergo,
+    &cvg_order_clockwork,      &cvg_order_dream,
+    &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_none,
@@ -51,6 +52,7 @@ static const struct {
     {"jellyfish", WHOLE(cvg_order_jellyfish)},
     {"alert", WHOLE(cvg_order_alert)},
     {"clockwork", WHOLE(cvg_order_clockwork)},
+    {"dream", WHOLE(cvg_order_dream)},
     {"convergo", WHOLE(cvg_order_convergo)},
 };
 

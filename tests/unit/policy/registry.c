@@ -19,7 +19,8 @@ static void every_name_is_a_policy(void **state)
     static const char *const expected[] = {
         "fifo",        "edf",      "accuracy-first", "throughput-first",
         "least-slack", "slo-mael", "heft",           "infaas",
-        "jellyfish",   "alert",    "clockwork",      "convergo"};
+        "jellyfish",   "alert",    "clockwork",      "dream",
+        "convergo"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         struct cvg_policy p = parsed(expected[i]);
         assert_string_equal(p.order->name, expected[i]);
