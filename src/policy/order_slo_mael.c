@@ -3,8 +3,9 @@
  *
  * Requests in the order of their arrival. A device is worth 1 / (T + T x
  * batches before it) while that expected latency is within what is left of the
- * SLO, and -expected / left otherwise; among equals the one that needs less
- * energy (the paper's term among feasible devices). */
+ * SLO, and -expected / left otherwise. Among those that keep the SLO the one
+ * that needs the least energy for the request is taken: to keep the SLO while
+ * reducing energy is the paper's aim. */
 #include "policy/parts.h"
 
 static int64_t arrival_key(void *state, const struct cvg_view *view,
@@ -33,7 +34,11 @@ static bool worth_more(const struct cvg_view *view,
 {
     double worth_a = worth(view, request, a);
     double worth_b = worth(view, request, b);
-    return worth_a != worth_b ? worth_a > worth_b : a->energy_j < b->energy_j;
+    bool both_keep_it = worth_a > 0 && worth_b > 0;
+    if (both_keep_it && a->energy_j != b->energy_j) {
+        return a->energy_j < b->energy_j;
+    }
+    return worth_a > worth_b;
 }
 
 const struct cvg_order_ops cvg_order_slo_mael = {.name = "slo-mael",

@@ -13,6 +13,12 @@ extern const struct cvg_order_ops cvg_order_accuracy_first;
 extern const struct cvg_order_ops cvg_order_throughput_first;
 extern const struct cvg_order_ops cvg_order_least_slack;
 extern const struct cvg_order_ops cvg_order_slo_mael;
+extern const struct cvg_order_ops cvg_order_heft;
+extern const struct cvg_order_ops cvg_order_infaas;
+extern const struct cvg_order_ops cvg_order_jellyfish;
+extern const struct cvg_order_ops cvg_order_alert;
+extern const struct cvg_order_ops cvg_order_clockwork;
+extern const struct cvg_order_ops cvg_order_dream;
 extern const struct cvg_order_ops cvg_order_convergo;
 
 extern const struct cvg_batching_ops cvg_batching_none;

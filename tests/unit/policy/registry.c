@@ -18,7 +18,9 @@ static void every_name_is_a_policy(void **state)
     (void)state;
     static const char *const expected[] = {
         "fifo",        "edf",      "accuracy-first", "throughput-first",
-        "least-slack", "slo-mael", "convergo"};
+        "least-slack", "slo-mael", "heft",           "infaas",
+        "jellyfish",   "alert",    "clockwork",      "dream",
+        "convergo"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         struct cvg_policy p = parsed(expected[i]);
         assert_string_equal(p.order->name, expected[i]);
@@ -93,6 +95,7 @@ static void unknown_names_name_the_nearest(void **state)
     check_refused("accuracy", "accuracy");
     check_refused("convergoo", "convergo");
     check_refused("slo-meal", "slo-mael");
+    check_refused("clockwrk", "clockwork");
     check_refused("order=fiffo", "fifo");
     check_refused("batching=gready", "greedy");
     check_refused("ordr=fifo", "order");

@@ -81,7 +81,8 @@ static void test_an_arrival_with_everything(void **state)
                     .bounds = {.declared = 1U << CVG_SLO_ENERGY,
                                .deadline = CVG_MS(3),
                                .energy_j = 0.125},
-                    .timeout = CVG_MS(9)}};
+                    .timeout = CVG_MS(9),
+                    .more = true}};
     there_and_back(*state, &e, &none, &step);
     const struct cvg_arrival *a = &step.event.arrival;
     assert_int_equal(step.event.at, CVG_S(5));
@@ -89,13 +90,14 @@ static void test_an_arrival_with_everything(void **state)
     assert_true(a->priority == 77 && a->overrides == e.arrival.overrides);
     assert_true(a->bounds.declared == e.arrival.bounds.declared);
     assert_true(a->bounds.deadline == CVG_MS(3) && a->timeout == CVG_MS(9));
+    assert_true(a->more);
     assert_true(a->bounds.energy_j == 0.125);
     cvg__code_step_fini(&step);
     /* A plain one is small. */
     e = (struct cvg_event){.type = CVG_EV_ARRIVAL,
                            .at = CVG_US(60),
                            .arrival = {.id = 1, .variant = CVG_ANY}};
-    assert_true(there_and_back(*state, &e, &none, &step) <= 11);
+    assert_true(there_and_back(*state, &e, &none, &step) <= 12);
     assert_int_equal(step.event.arrival.variant, CVG_ANY);
     cvg__code_step_fini(&step);
 }
