@@ -177,6 +177,13 @@ static void drop_beaten(struct cvg__columns *columns, size_t from)
     columns->n = from + kept;
 }
 
+static bool fills(const struct cvg__wish *wish, double slowdown,
+                  const struct cvg__column *c)
+{
+    double wait_s = wish->fills_ns * 1e-9 - c->time_s * c->batch * slowdown;
+    return wish->fills_rps == 0 || c->batch <= 1 + wish->fills_rps * wait_s;
+}
+
 /* --- all of a device ------------------------------------------------------ */
 
 static bool add_batches(struct cvg__columns *columns,
@@ -188,7 +195,9 @@ static bool add_batches(struct cvg__columns *columns,
     uint32_t max = cvg_profile_max_batch(p, c.variant, 0, c.exit, c.device);
     for (c.batch = min; min > 0 && c.batch <= max; c.batch++) {
         if (is_frugal(wish, &c) == frugal &&
-            assess(wish, slowdown, frugal, &c) && !append(columns, &c)) {
+            assess(wish, slowdown, frugal, &c) &&
+            (c.batch == min || fills(wish, slowdown, &c)) &&
+            !append(columns, &c)) {
             return false;
         }
     }

@@ -37,6 +37,9 @@ struct cvg__wish { /* what is asked for requests of an app */
     double latest_ns; /* service may take so long; INFINITY: any time */
     /* Counts as certain from a chance of 0.99 on, and not at all below. */
     bool certain;
+    /* Batches are no larger than what comes in while the first can wait: at
+     * that rate, until service must begin to end by `fills_ns`. 0: any. */
+    double fills_rps, fills_ns;
 };
 
 /* Adds the columns of a device that takes `slowdown` times as long as it was

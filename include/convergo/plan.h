@@ -1,0 +1,54 @@
+/* The plan: which app is to be served where, for the demand of the moment.
+ *
+ * Made off the loop from the fluid program (fluid.h), with what that leaves
+ * out and a scheduler cannot: each unit that pays for changing the variant
+ * keeps one cache-full; service leaves time for the queue, and batches fill
+ * while a deadline lasts; windows of guaranteed throughput are held whole or
+ * given up whole. A policy follows it as far as the moment allows. */
+#ifndef CONVERGO_PLAN_H
+#define CONVERGO_PLAN_H
+
+#include <convergo/fluid.h>
+
+/* What a plan is asked for: the box as it is now. */
+struct cvg_question {
+    double rates_rps[CVG_MAX_APPS]; /* of arrivals, lately */
+    struct cvg_slo slos[CVG_MAX_APPS];
+    double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
+    bool enabled[CVG_MAX_VARIANTS];
+    /* The flows of the last plan: what units keep is left as it was unless
+     * another arrangement is clearly better. `settled`: do not even look. */
+    uint32_t n_flows;
+    struct cvg_flow flows[CVG_MAX_FLOWS];
+    bool settled;
+};
+
+/* Without pointers: it can be copied, and recorded. */
+struct cvg_plan {
+    /* How many times the rates asked for could be served; below 1: some of the
+     * demand is left out. 1e6: nobody asks for anything. */
+    double factor;
+    double rates_rps[CVG_MAX_APPS]; /* asked for */
+    /* Could be served, of factor x rates from 1 on; else of the rates. */
+    double served_rps[CVG_MAX_APPS];
+    /* Its guaranteed throughput is out of reach: its windows are lost. */
+    bool given_up[CVG_MAX_APPS];
+    /* What one request a second more of the app would add, by weight, beyond
+     * what it costs; below factor 1. */
+    double worth[CVG_MAX_APPS];
+    /* Of a second of a unit, in requests by weight. From factor 1 on: if the
+     * load grew until all is in use; below: as things are. */
+    double price[CVG_MAX_DEVICES];
+    double busy[CVG_MAX_DEVICES]; /* share of its units' time in the flows */
+    uint32_t n_flows;
+    struct cvg_flow flows[CVG_MAX_FLOWS]; /* by app, then device */
+};
+
+/* *out is the caller's storage. May block for milliseconds: off the loop.
+ * Equal questions have equal answers, bit for bit. CVG_NOMEM; CVG_LIMIT: the
+ * solver gave up. */
+enum cvg_status cvg_plan_make(const struct cvg_box *box,
+                              const struct cvg_question *question,
+                              struct cvg_plan *out, struct cvg_error *err);
+
+#endif

@@ -1,0 +1,626 @@
+/* The plan: the fluid program with what a scheduler cannot leave out.
+ *
+ * Two programs over the same columns. The first asks how far the load could
+ * grow (the factor) if all apps grew alike; at a factor of 1 and above its
+ * flows and prices are the plan. Below, the second serves what is worth most:
+ * an app whose guaranteed throughput is held gets at least that, one whose is
+ * not is given up, because windows that are nearly held count for nothing.
+ *
+ * What choosy places keep is found by local search: one place after the other
+ * tries every variant that could run there (with what else fits beside it),
+ * until no change is better by more than a little. The number of programs is
+ * limited, not the time. */
+#include <convergo/plan.h>
+
+#include "optimize/columns.h"
+#include "optimize/lp.h"
+#include "optimize/places.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Service by p99 may take this share of the deadline, to leave the rest to the
+ * queue; of apps that cannot be served so, all of it. */
+#define SERVICE_SHARE 0.6
+/* An app without arrivals may have some any moment. */
+#define LEAST_RPS 0.5
+/* Windows are held with this to spare: demand and service vary. */
+#define HELD_MARGIN 1.03
+/* More than is asked for, so that what is nearly full has a price. */
+#define CROWDING 1.02
+/* What requests of given-up windows are worth. */
+#define GIVEN_UP 0.001
+/* What is kept is changed for an improvement of more than that. */
+#define WORTH_CHANGING 1.02
+/* With so much to spare what is kept is left as it is. */
+#define AT_EASE 1.2
+#define MOST_PROGRAMS 400
+#define NO_FLOW 1e-7    /* requests a second */
+#define NOBODY_ASKS 1e6 /* then any load can be served */
+
+struct way { /* a column at a place */
+    uint32_t column;
+    uint32_t place;
+};
+
+struct maker {
+    const struct cvg_box *box;
+    const struct cvg_question *question;
+    double rates_rps[CVG_MAX_APPS]; /* 0: not planned for */
+    bool hopeless[CVG_MAX_APPS];    /* nothing on the box could serve it */
+    bool only[CVG_MAX_VARIANTS];    /* columns by these are added */
+    struct cvg__columns columns;
+    struct cvg__places places;
+    struct way *ways; /* of the program, by its columns */
+    struct cvg__lp lp;
+    int app_row[CVG_MAX_APPS], mean_row[CVG_MAX_APPS];
+    int *place_row;
+    uint32_t programs; /* solved */
+    double score;      /* of the last one */
+    bool given_up[CVG_MAX_APPS];
+};
+
+/* --- columns -------------------------------------------------------------- */
+
+static bool asks(const struct maker *m, uint32_t app)
+{
+    return m->question->slos[app].declared != 0;
+}
+
+static struct cvg__wish wish_of(const struct maker *m, uint32_t app, bool early)
+{
+    const struct cvg_app *a = &m->box->apps[app];
+    const struct cvg_slo *slo = &m->question->slos[app];
+    double deadline_ns =
+        cvg_slo_has(slo, CVG_SLO_DEADLINE) ? (double)slo->deadline : INFINITY;
+    return (struct cvg__wish){
+        .box = m->box,
+        .enabled = m->only,
+        .app = app,
+        .family = a->family,
+        .accuracy_over = a->accuracy_over,
+        .slo = *slo,
+        .latest_ns = early ? SERVICE_SHARE * deadline_ns : deadline_ns,
+        .certain = early,
+        .fills_rps = isinf(deadline_ns) ? 0 : m->rates_rps[app],
+        .fills_ns = deadline_ns,
+    };
+}
+
+/* Columns of different variants are told apart only where the place may not
+ * keep all of them: elsewhere those that are never best are left out. */
+static bool add_device(struct maker *m, const struct cvg__wish *wish,
+                       uint32_t device, bool choosy)
+{
+    const bool *enabled = m->question->enabled;
+    size_t n = m->box->n_variants;
+    double slowdown = m->question->slowdown[device];
+    memcpy(m->only, enabled, n * sizeof *m->only);
+    if (!choosy) {
+        return cvg__columns_add(&m->columns, wish, device, slowdown);
+    }
+    const struct cvg_family *family = &m->box->families[wish->family];
+    memset(m->only, 0, n * sizeof *m->only);
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        m->only[v] = enabled[v];
+        if (!cvg__columns_add(&m->columns, wish, device, slowdown)) {
+            return false;
+        }
+        m->only[v] = false;
+    }
+    return true;
+}
+
+static bool add_app(struct maker *m, uint32_t app)
+{
+    size_t from = m->columns.n;
+    for (int early = 1; early >= 0 && m->columns.n == from; early--) {
+        struct cvg__wish wish = wish_of(m, app, early != 0);
+        const struct cvg__place *before = NULL;
+        for (size_t k = 0; k < m->places.n; k++) {
+            const struct cvg__place *p = &m->places.items[k];
+            if ((before == NULL || before->device != p->device) &&
+                !add_device(m, &wish, p->device, p->choosy)) {
+                return false;
+            }
+            before = p;
+        }
+    }
+    m->hopeless[app] = m->columns.n == from;
+    return true;
+}
+
+static bool add_columns(struct maker *m)
+{
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (asks(m, a)) {
+            m->rates_rps[a] = fmax(m->question->rates_rps[a], LEAST_RPS);
+            if (!add_app(m, a)) {
+                return false;
+            }
+        }
+    }
+    m->ways = calloc(m->columns.n * m->places.n + 1, sizeof *m->ways);
+    m->place_row = calloc(m->places.n + 1, sizeof *m->place_row);
+    return m->ways != NULL && m->place_row != NULL;
+}
+
+/* --- programs ------------------------------------------------------------- */
+
+static bool planned(const struct maker *m, uint32_t app)
+{
+    return m->rates_rps[app] > 0 && !m->hopeless[app];
+}
+
+static bool is_of_mean(const struct maker *m, uint32_t app)
+{
+    return m->box->apps[app].accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+           cvg_slo_has(&m->question->slos[app], CVG_SLO_ACCURACY);
+}
+
+/* Rows of places and means; those of apps depend on the program. */
+static void add_rows(struct maker *m)
+{
+    cvg__lp_fini(&m->lp);
+    for (size_t k = 0; k < m->places.n; k++) {
+        m->place_row[k] =
+            cvg__lp_row(&m->lp, -INFINITY, m->places.items[k].units);
+    }
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        m->mean_row[a] = planned(m, a) && is_of_mean(m, a)
+                             ? cvg__lp_row(&m->lp, 0, INFINITY)
+                             : -1;
+    }
+}
+
+static double time_of(const struct maker *m, const struct cvg__column *c)
+{
+    return c->time_s * m->question->slowdown[c->device];
+}
+
+/* All columns where they can run; `value` by app, in the objective; `in_row`:
+ * what counts in the app's row is what is met, not what is taken. */
+static void add_ways(struct maker *m, const double *value, bool by_met)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->columns.n; i++) {
+        const struct cvg__column *c = &m->columns.items[i];
+        for (uint32_t k = 0; k < m->places.n; k++) {
+            const struct cvg__place *p = &m->places.items[k];
+            if (p->device != c->device || !planned(m, c->app) ||
+                !cvg__place_runs(p, c->variant)) {
+                continue;
+            }
+            cvg__lp_column(&m->lp, value[c->app] * c->value, time_of(m, c));
+            cvg__lp_element(&m->lp, m->app_row[c->app], by_met ? c->value : 1);
+            cvg__lp_element(&m->lp, m->place_row[k], time_of(m, c));
+            if (m->mean_row[c->app] >= 0 && c->gain != 0) {
+                cvg__lp_element(&m->lp, m->mean_row[c->app], c->gain);
+            }
+            m->ways[n++] = (struct way){.column = i, .place = k};
+        }
+    }
+}
+
+/* Apps that could be served, but not with what is kept now. */
+static uint32_t left_out(const struct maker *m)
+{
+    bool has[CVG_MAX_APPS] = {false};
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->columns.n; i++) {
+        const struct cvg__column *c = &m->columns.items[i];
+        for (size_t k = 0; k < m->places.n; k++) {
+            const struct cvg__place *p = &m->places.items[k];
+            has[c->app] = has[c->app] || (p->device == c->device &&
+                                          cvg__place_runs(p, c->variant));
+        }
+    }
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        n += planned(m, a) && !has[a];
+    }
+    return n;
+}
+
+/* How far could the load grow? Negative: so many apps are left out. */
+static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
+{
+    static const double nothing[CVG_MAX_APPS] = {0};
+    uint32_t missing = left_out(m);
+    m->score = -(double)missing;
+    if (missing > 0) {
+        return CVG_OK;
+    }
+    add_rows(m);
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (planned(m, a)) {
+            m->app_row[a] = cvg__lp_row(&m->lp, 0, INFINITY);
+        }
+    }
+    add_ways(m, nothing, true);
+    cvg__lp_column(&m->lp, 1, 0);
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (planned(m, a)) {
+            cvg__lp_element(&m->lp, m->app_row[a], -m->rates_rps[a]);
+        }
+    }
+    m->programs++;
+    enum cvg_status status = cvg__lp_solve(&m->lp, err);
+    m->score = m->lp.objective;
+    return status;
+}
+
+static bool guarantees(const struct maker *m, uint32_t app)
+{
+    return planned(m, app) &&
+           cvg_slo_has(&m->question->slos[app], CVG_SLO_THROUGHPUT);
+}
+
+static double held_rps(const struct maker *m, uint32_t app)
+{
+    double wanted = m->question->slos[app].throughput_rps;
+    return 0.95 * fmin(wanted, m->rates_rps[app]) * HELD_MARGIN;
+}
+
+/* What is worth most, with the windows of these apps given up and the others'
+ * held. Negative score: they cannot be. */
+static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
+                                   struct cvg_error *err)
+{
+    double value[CVG_MAX_APPS] = {0};
+    add_rows(m);
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (!planned(m, a)) {
+            continue;
+        }
+        bool held = guarantees(m, a) && !given_up[a];
+        double asked = m->rates_rps[a] * CROWDING;
+        value[a] = m->box->apps[a].weight * (given_up[a] ? GIVEN_UP : 1);
+        m->app_row[a] = cvg__lp_row(
+            &m->lp, held ? fmin(held_rps(m, a), asked) : -INFINITY, asked);
+    }
+    add_ways(m, value, true);
+    m->programs++;
+    struct cvg_error why;
+    enum cvg_status status = cvg__lp_solve(&m->lp, &why);
+    m->score = status == CVG_OK ? m->lp.objective : -1;
+    if (status == CVG_LIMIT) {
+        return CVG_OK; /* what is held cannot be */
+    }
+    if (status != CVG_OK && err != NULL) {
+        *err = why;
+    }
+    return status;
+}
+
+/* Whose windows to give up: one after the other, as long as that is better. */
+static enum cvg_status solve_triage(struct maker *m, struct cvg_error *err)
+{
+    enum cvg_status status = solve_worth(m, m->given_up, err);
+    double best = m->score;
+    for (;;) {
+        uint32_t which = CVG_ANY;
+        for (uint32_t a = 0; status == CVG_OK && a < m->box->n_apps; a++) {
+            if (!guarantees(m, a) || m->given_up[a]) {
+                continue;
+            }
+            m->given_up[a] = true;
+            status = solve_worth(m, m->given_up, err);
+            m->given_up[a] = false;
+            if (m->score > best + 1e-9 || (best < 0 && which == CVG_ANY)) {
+                best = m->score;
+                which = a;
+            }
+        }
+        if (status != CVG_OK || which == CVG_ANY) {
+            break;
+        }
+        m->given_up[which] = true;
+    }
+    return status == CVG_OK ? solve_worth(m, m->given_up, err) : status;
+}
+
+/* --- what places keep ----------------------------------------------------- */
+
+static bool any_choosy(const struct maker *m)
+{
+    for (size_t k = 0; k < m->places.n; k++) {
+        if (m->places.items[k].choosy) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the last plan kept: the flows of a device are laid out over its places
+ * by the time that they take. */
+static bool keep_as_it_was(struct maker *m)
+{
+    const struct cvg_question *q = m->question;
+    bool any = false;
+    double room[CVG_MAX_UNITS + CVG_MAX_DEVICES];
+    for (size_t k = 0; k < m->places.n; k++) {
+        room[k] = m->places.items[k].units;
+    }
+    for (uint32_t i = 0; i < q->n_flows; i++) {
+        const struct cvg_flow *f = &q->flows[i];
+        double time =
+            f->rate_rps / f->batch * 1e-9 *
+            (double)cvg_profile_time(m->box->profile, f->variant, 0, f->exit,
+                                     f->device, f->batch, CVG_MEAN);
+        for (size_t k = 0; k < m->places.n && time > 1e-3; k++) {
+            struct cvg__place *p = &m->places.items[k];
+            if (p->device != f->device || !p->choosy || room[k] <= 1e-3 ||
+                (!p->kept[f->variant] &&
+                 !cvg__place_fits(&m->places, p, f->variant))) {
+                continue;
+            }
+            p->kept[f->variant] = any = true;
+            double used = fmin(time, room[k]);
+            room[k] -= used;
+            time -= used;
+        }
+    }
+    return any;
+}
+
+/* The variant, and what fits beside it of what was kept. */
+static void keep(struct maker *m, struct cvg__place *p, uint32_t variant,
+                 const bool *before)
+{
+    size_t n = m->box->n_variants;
+    memset(p->kept, 0, n * sizeof *p->kept);
+    p->kept[variant] = true;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t v = 0; v < n; v++) {
+            if (!p->kept[v] && (pass > 0 || before[v]) &&
+                cvg__place_fits(&m->places, p, v)) {
+                p->kept[v] = true;
+            }
+        }
+    }
+}
+
+static bool is_of_use(const struct maker *m, uint32_t device, uint32_t variant)
+{
+    for (size_t i = 0; i < m->columns.n; i++) {
+        if (m->columns.items[i].device == device &&
+            m->columns.items[i].variant == variant) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another place of the device that keeps the same. */
+static bool was_tried(const struct maker *m, size_t place)
+{
+    const struct cvg__place *p = &m->places.items[place];
+    for (size_t k = 0; k < place; k++) {
+        const struct cvg__place *q = &m->places.items[k];
+        if (q->device == p->device &&
+            memcmp(q->kept, p->kept, m->box->n_variants * sizeof *p->kept) ==
+                0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef enum cvg_status (*solver)(struct maker *m, struct cvg_error *err);
+
+/* The best change of one place. *best: the score to beat, and the new one. */
+static enum cvg_status improve(struct maker *m, solver solve, bool *changed,
+                               double *best, struct cvg_error *err)
+{
+    size_t n = m->box->n_variants;
+    bool *before = calloc(2 * n + 1, sizeof *before);
+    bool *winner = before + n;
+    size_t where = m->places.n;
+    if (before == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for a plan");
+    }
+    enum cvg_status status = CVG_OK;
+    for (size_t k = 0; k < m->places.n && status == CVG_OK; k++) {
+        struct cvg__place *p = &m->places.items[k];
+        if (!p->choosy || was_tried(m, k)) {
+            continue;
+        }
+        memcpy(before, p->kept, n * sizeof *before);
+        for (uint32_t v = 0; v < n && status == CVG_OK; v++) {
+            if (m->programs >= MOST_PROGRAMS || before[v] ||
+                !is_of_use(m, p->device, v)) {
+                continue;
+            }
+            keep(m, p, v, before);
+            status = solve(m, err);
+            double wanted = *best > 0 && where == m->places.n
+                                ? *best * WORTH_CHANGING
+                                : *best + 1e-9;
+            if (status == CVG_OK && m->score > wanted) {
+                *best = m->score;
+                where = k;
+                memcpy(winner, p->kept, n * sizeof *winner);
+            }
+        }
+        memcpy(p->kept, before, n * sizeof *before);
+    }
+    *changed = where < m->places.n;
+    if (*changed) {
+        memcpy(m->places.items[where].kept, winner, n * sizeof *winner);
+    }
+    free(before);
+    return status;
+}
+
+static enum cvg_status arrange(struct maker *m, solver solve, double *score,
+                               struct cvg_error *err)
+{
+    bool changed = true;
+    enum cvg_status status = CVG_OK;
+    while (status == CVG_OK && changed && m->programs < MOST_PROGRAMS) {
+        status = improve(m, solve, &changed, score, err);
+    }
+    return status;
+}
+
+static enum cvg_status solve_held(struct maker *m, struct cvg_error *err)
+{
+    return solve_worth(m, m->given_up, err);
+}
+
+/* --- the answer ----------------------------------------------------------- */
+
+static void take_flows(const struct maker *m, struct cvg_plan *out)
+{
+    size_t n = m->lp.n_columns;
+    for (size_t i = 0; i < n; i++) {
+        if (i >= m->columns.n * m->places.n || m->lp.x[i] <= NO_FLOW) {
+            continue;
+        }
+        const struct cvg__column *c = &m->columns.items[m->ways[i].column];
+        out->served_rps[c->app] += c->value * m->lp.x[i];
+        out->busy[c->device] +=
+            m->lp.x[i] * time_of(m, c) / m->box->devices[c->device].units;
+        struct cvg_flow *f = NULL;
+        for (uint32_t k = 0; k < out->n_flows && f == NULL; k++) {
+            struct cvg_flow *g = &out->flows[k];
+            if (g->app == c->app && g->device == c->device &&
+                g->variant == c->variant && g->exit == c->exit &&
+                g->batch == c->batch) {
+                f = g; /* the same on another unit */
+            }
+        }
+        if (f == NULL && out->n_flows < CVG_MAX_FLOWS) {
+            f = &out->flows[out->n_flows++];
+            *f = (struct cvg_flow){.app = c->app,
+                                   .variant = c->variant,
+                                   .exit = c->exit,
+                                   .device = c->device,
+                                   .batch = c->batch};
+        }
+        if (f != NULL) {
+            f->rate_rps += m->lp.x[i];
+        }
+    }
+}
+
+static int by_app_and_device(const void *x, const void *y)
+{
+    const struct cvg_flow *a = x;
+    const struct cvg_flow *b = y;
+    const uint32_t p[] = {a->app, a->device, a->variant, a->exit, a->batch};
+    const uint32_t q[] = {b->app, b->device, b->variant, b->exit, b->batch};
+    for (int i = 0; i < 5; i++) {
+        if (p[i] != q[i]) {
+            return p[i] < q[i] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+/* The dual of a device's time: the dearest of its places'. */
+static void take_prices(const struct maker *m, double scale,
+                        struct cvg_plan *out)
+{
+    for (size_t k = 0; k < m->places.n; k++) {
+        uint32_t d = m->places.items[k].device;
+        out->price[d] =
+            fmax(out->price[d], scale * m->lp.dual[m->place_row[k]]);
+    }
+}
+
+static void answer(struct maker *m, double factor, struct cvg_plan *out)
+{
+    double total = 0;
+    out->factor = factor;
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        out->rates_rps[a] = m->question->rates_rps[a];
+        out->given_up[a] = m->given_up[a];
+        total += planned(m, a) ? m->box->apps[a].weight * m->rates_rps[a] : 0;
+    }
+    if (m->lp.n_columns == 0) {
+        return; /* nobody asks for anything */
+    }
+    take_flows(m, out);
+    qsort(out->flows, out->n_flows, sizeof *out->flows, by_app_and_device);
+    take_prices(m, factor < 1 ? 1 : total, out);
+    for (uint32_t a = 0; factor < 1 && a < m->box->n_apps; a++) {
+        if (planned(m, a)) {
+            out->worth[a] = fmax(m->lp.dual[m->app_row[a]], 0);
+        }
+    }
+}
+
+static bool anybody(const struct maker *m)
+{
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (planned(m, a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum cvg_status make(struct maker *m, struct cvg_plan *out,
+                            struct cvg_error *err)
+{
+    if (!anybody(m)) {
+        answer(m, NOBODY_ASKS, out);
+        return CVG_OK;
+    }
+    bool kept = keep_as_it_was(m);
+    enum cvg_status status = solve_factor(m, err);
+    double factor = m->score;
+    bool look = any_choosy(m) && (!kept || factor < 0 ||
+                                  (!m->question->settled && factor < AT_EASE));
+    if (status == CVG_OK && look) {
+        status = arrange(m, solve_factor, &factor, err);
+    }
+    if (status == CVG_OK && factor >= 1) {
+        status = solve_factor(m, err);
+    } else if (status == CVG_OK) {
+        status = solve_triage(m, err);
+        double score = m->score;
+        m->programs = 0;
+        if (status == CVG_OK && look) {
+            status = arrange(m, solve_held, &score, err);
+        }
+        if (status == CVG_OK && look) {
+            status = solve_triage(m, err);
+        } else if (status == CVG_OK) {
+            status = solve_held(m, err);
+        }
+    }
+    if (status == CVG_OK) {
+        answer(m, factor < 0 ? 0 : factor, out);
+    }
+    return status;
+}
+
+enum cvg_status cvg_plan_make(const struct cvg_box *box,
+                              const struct cvg_question *question,
+                              struct cvg_plan *out, struct cvg_error *err)
+{
+    /* Every byte is set: plans are recorded as they are. */
+    memset(out, 0, sizeof *out);
+    struct maker *m = calloc(1, sizeof *m);
+    enum cvg_status status = CVG_NOMEM;
+    if (m == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for a plan");
+    }
+    m->box = box;
+    m->question = question;
+    if (cvg__places_init(&m->places, box) && add_columns(m)) {
+        status = make(m, out, err);
+    } else {
+        status = cvg_fail(err, CVG_NOMEM, "out of memory for a plan");
+    }
+    cvg__columns_fini(&m->columns);
+    cvg__places_fini(&m->places);
+    cvg__lp_fini(&m->lp);
+    free(m->ways);
+    free(m->place_row);
+    free(m);
+    return status;
+}
