@@ -74,7 +74,7 @@ struct cvg_batch {
     uint32_t unit; /* within the device: 0..units-1 */
     uint32_t variant;
     uint32_t first, last; /* stages */
-    uint32_t n;
+    uint32_t n;           /* 0: only brings the variant into the unit's cache */
     struct cvg_batch_item *items;
     void *user; /* the caller's own */
 };

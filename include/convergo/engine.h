@@ -97,7 +97,7 @@ struct cvg_event {
             struct cvg_slo slo;
         } app; /* APP */
         struct {
-            const void *answer; /* a struct cvg_fluid; borrowed */
+            const void *answer; /* a struct cvg_plan; borrowed */
             size_t size;
         } solved; /* SOLVED */
     };
@@ -129,8 +129,8 @@ struct cvg_start {
     uint32_t variant;
     uint32_t first, last; /* stages */
     const uint64_t *requests;
-    uint32_t n_requests;
-    cvg_time predicted; /* when it should be done */
+    uint32_t n_requests; /* 0: only brings the variant into the unit's cache */
+    cvg_time predicted;  /* when it should be done */
 };
 
 struct cvg_reply { /* a served request: what was chosen and what came of it */

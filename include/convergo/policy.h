@@ -9,7 +9,7 @@
 #define CONVERGO_POLICY_H
 
 #include <convergo/box.h>
-#include <convergo/fluid.h>
+#include <convergo/plan.h>
 #include <convergo/request.h>
 
 /* --- the view ------------------------------------------------------------- */
@@ -125,7 +125,9 @@ cvg_span cvg_view_fastest(const struct cvg_view *view,
                           const struct cvg_request *request);
 
 /* The last plan of the allocation part; NULL: none (yet). */
-const struct cvg_fluid *cvg_view_plan(const struct cvg_view *view);
+const struct cvg_plan *cvg_view_plan(const struct cvg_view *view);
+/* How many plans there were: another number, another plan. */
+uint64_t cvg_view_plans(const struct cvg_view *view);
 
 /* What an app did lately, for policies that follow debts. */
 struct cvg_recent {
@@ -133,6 +135,7 @@ struct cvg_recent {
     uint32_t good;    /* of them, counted towards throughput so far */
     uint32_t lost;    /* of them, ended without counting */
     double accuracy;  /* mean over the answers of the window; 0: none */
+    cvg_span elapsed; /* since the window began */
 };
 struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app);
 
@@ -150,6 +153,10 @@ struct cvg_choices; /* filled by choose(); storage is the engine's */
  * room for one more, or the variant is not resident there. */
 int cvg_choose_start(struct cvg_choices *choices, uint32_t unit,
                      uint32_t variant, uint32_t first, uint32_t last);
+/* Brings a variant into the cache of a unit ahead of need, where changing costs
+ * time: an empty batch, which takes that time. False: no room, not resident. */
+bool cvg_choose_switch(struct cvg_choices *choices, uint32_t unit,
+                       uint32_t variant);
 /* Adds a waiting request to a batch begun in this call; it leaves the queue
  * when the step applies the choices, and cvg_view_first/next pass over it from
  * now on. False: the batch is full. */
@@ -233,14 +240,6 @@ struct cvg_batching_ops {
                      cvg_time *until);
 };
 
-/* What a plan is asked for: the box as it is now. Without pointers. */
-struct cvg_question {
-    double rates_rps[CVG_MAX_APPS]; /* of arrivals, lately */
-    struct cvg_slo slos[CVG_MAX_APPS];
-    double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
-    bool enabled[CVG_MAX_VARIANTS];
-};
-
 struct cvg_allocation_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box);
@@ -254,7 +253,7 @@ struct cvg_allocation_ops {
      * equal questions have equal answers. NULL: no plans. */
     enum cvg_status (*solve)(const struct cvg_box *box,
                              const struct cvg_question *question,
-                             struct cvg_fluid *plan, struct cvg_error *err);
+                             struct cvg_plan *plan, struct cvg_error *err);
 };
 
 struct cvg_exits_ops {

@@ -113,9 +113,9 @@ enum cvg_status cvg_book_submit(struct cvg_book *book,
         return cvg_fail(err, CVG_INVALID, "device %s: no unit %u, it has %u",
                         device->name, batch->unit, device->units);
     }
-    if (batch->n < 1 || batch->n > CVG_MAX_BATCH) {
+    if (batch->n > CVG_MAX_BATCH) {
         return cvg_fail(err, CVG_INVALID,
-                        "device %s: a batch of %u, 1 to %u can run",
+                        "device %s: a batch of %u, at most %u can run",
                         device->name, batch->n, CVG_MAX_BATCH);
     }
     struct cvg_book_variant *variant = &book->variants[batch->variant];

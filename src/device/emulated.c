@@ -167,7 +167,7 @@ static enum cvg_status check_measured(const struct cvg_backend *b,
                                          batch->first, batch->last, b->index);
     uint32_t max = cvg_profile_max_batch(box->profile, batch->variant,
                                          batch->first, batch->last, b->index);
-    if (min == 0 || batch->n < min || batch->n > max) {
+    if (min == 0 || (batch->n > 0 && batch->n < min) || batch->n > max) {
         return cvg_fail(err, CVG_INVALID,
                         "device %s: no batch of %u of %s, measured are %u to "
                         "%u",

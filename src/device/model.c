@@ -241,6 +241,9 @@ static cvg_span draw_service(const struct cvg_device_model *m,
     struct cvg_rng rng;
     cvg_rng_init(&rng, m->seed, m->device, m->submitted);
     cvg_span sum = 0;
+    if (batch->n == 0) {
+        return 0; /* it only switches */
+    }
     for (uint32_t stage = batch->first; stage <= batch->last; stage++) {
         sum += cvg_profile_draw(m->box->profile, batch->variant, stage,
                                 m->device, batch->n, cvg_rng_uniform(&rng));

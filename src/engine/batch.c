@@ -13,6 +13,7 @@ struct batch *cvg__batch_take(struct cvg_engine *e)
     b->id = 0;
     b->n = 0;
     b->binding = 0;
+    b->only_switches = false;
     return b;
 }
 
@@ -60,7 +61,7 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t index)
     struct batch *b = &e->batches[index];
     uint32_t device = e->units[b->unit].device;
     struct residency *r = cvg__residency(e, device, b->variant);
-    assert(b->n > 0 && r->state == CVG_RESIDENT);
+    assert(r->state == CVG_RESIDENT);
     b->id = (++e->batch_count << BATCH_BITS) | index;
     r->runs++;
     r->used = e->now;
@@ -68,7 +69,7 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t index)
     b->due = earliest_due(e, b);
     cvg__unit_start(e, index);
     struct cvg_device_stats *stats = &e->stats->devices[device];
-    stats->batches++;
+    stats->batches += b->n > 0;
     stats->items += b->n;
     const uint64_t *ids = &e->action_ids[e->n_action_ids];
     for (uint32_t k = 0; k < b->n; k++) {
@@ -133,11 +134,13 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     e->n_running--;
     double energy_j = 0;
     if (answered) {
-        energy_j = cvg_profile_energy(e->profile, b->variant, b->first, b->last,
-                                      device, b->n);
+        energy_j = b->n == 0
+                       ? 0
+                       : cvg_profile_energy(e->profile, b->variant, b->first,
+                                            b->last, device, b->n);
         stats->energy_j += energy_j;
         cvg__device_worked(e, device);
-        if (order->done != NULL) {
+        if (order->done != NULL && b->n > 0) {
             struct cvg_held held = {.batch = b->id,
                                     .variant = b->variant,
                                     .first = b->first,

@@ -11,9 +11,11 @@
 #include <string.h>
 
 #define BUCKET CVG_MS(100)
-#define RECENT 2U               /* buckets */
-#define PERIOD CVG_S(1)         /* between plans */
-#define AT_LEAST CVG_MS(50)     /* between plans when things change fast */
+#define RECENT 2U           /* buckets */
+#define PERIOD CVG_S(1)     /* between plans */
+#define AT_LEAST CVG_MS(50) /* between plans when things change fast */
+/* What units keep is thought over again after that, or when the box changed. */
+#define SETTLED CVG_S(5)
 #define FIRST_AFTER CVG_MS(200) /* of arrivals */
 
 /* How many standard deviations (of independent arrivals) are a change. */
@@ -47,7 +49,7 @@ static double counted(const struct cvg_engine *e, uint32_t app, uint32_t from,
 
 static bool has_changed(const struct cvg_engine *e, uint32_t app)
 {
-    if (full_buckets(e) < RECENT || !e->demand.has_plan) {
+    if (full_buckets(e) < RECENT || e->demand.plans == 0) {
         return false;
     }
     double seconds = (double)(RECENT * BUCKET) * 1e-9;
@@ -126,6 +128,14 @@ static void fill_question(struct cvg_engine *e)
     for (uint32_t v = 0; v < e->box->n_variants; v++) {
         q->enabled[v] = e->enabled[v];
     }
+    q->n_flows = e->plan.n_flows;
+    memcpy(q->flows, e->plan.flows, sizeof q->flows);
+    q->settled = !e->demand.shaken && e->demand.arranged_at != CVG_NEVER &&
+                 e->now < e->demand.arranged_at + SETTLED;
+    if (!q->settled) {
+        e->demand.arranged_at = e->now;
+        e->demand.shaken = false;
+    }
 }
 
 void cvg__demand_ask(struct cvg_engine *e)
@@ -148,7 +158,7 @@ void cvg__demand_answered(struct cvg_engine *e, const void *answer, size_t size)
     e->demand.asked = false;
     if (answer != NULL && size == sizeof e->plan) {
         memcpy(&e->plan, answer, size);
-        e->demand.has_plan = true;
+        e->demand.plans++;
         e->settled = false;
     }
 }

@@ -189,6 +189,7 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->watch_at = CVG_NEVER;
     e->demand.begun = CVG_NEVER;
     e->demand.asked_at = CVG_NEVER;
+    e->demand.arranged_at = CVG_NEVER;
     measure(e);
     if (e->n_batches >> BATCH_BITS != 0) {
         cvg_engine_destroy(e);
@@ -272,6 +273,7 @@ static void change_app(struct cvg_engine *e, uint32_t app,
                        const struct cvg_slo *slo)
 {
     e->demand.changed = true;
+    e->demand.shaken = true;
     cvg_slo_merge(&e->apps[app].slo, slo);
     cvg_ledger_set_slo(e->ledger, app, e->now, &e->apps[app].slo);
     cvg__refresh_reach(e);
@@ -336,7 +338,7 @@ static void start_chosen(struct cvg_engine *e, uint32_t index)
     struct batch *b = &e->batches[index];
     uint32_t min = cvg_profile_min_batch(e->profile, b->variant, b->first,
                                          b->last, e->units[b->unit].device);
-    if (b->n > 0 && b->n >= min) {
+    if (b->only_switches || (b->n > 0 && b->n >= min)) {
         cvg__batch_start(e, index);
         return;
     }
@@ -402,7 +404,8 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     }
     bool settled = e->settled && event->type == CVG_EV_ARRIVAL &&
                    !e->residency_changed && e->now < e->policy_wake;
-    if (e->n_waiting == 0 || e->n_free_units == 0) {
+    if ((e->n_waiting == 0 && event->type != CVG_EV_SOLVED) ||
+        e->n_free_units == 0) {
         e->policy_wake = CVG_NEVER;
         e->settled = false;
     } else if (event->type == CVG_EV_ARRIVAL && event->arrival.more) {

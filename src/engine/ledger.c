@@ -488,6 +488,7 @@ struct cvg_recent cvg_ledger_recent(const struct cvg_ledger *l, uint32_t a,
     }
     int64_t number = window_number(l, now);
     const struct window *w = window_at(l, &l->apps[a], number);
+    recent.elapsed = now - l->from - number * CVG_WINDOW;
     if (w->number == number && w->offered > 0) {
         recent.offered = w->offered - w->cancelled;
         recent.good = w->good;

@@ -293,6 +293,7 @@ static void set_enabled(struct cvg_engine *e, uint32_t variant, bool wanted)
 {
     e->enabled[variant] = wanted;
     e->demand.changed = true;
+    e->demand.shaken = true;
     for (uint32_t d = 0; d < e->box->n_devices; d++) {
         cvg__residency(e, d, variant)->failed = false;
         if (wanted) {

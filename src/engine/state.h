@@ -63,8 +63,9 @@ struct batch {
     uint32_t n;
     uint32_t *slots; /* [max_batch] */
     uint32_t binding;
-    cvg_span work;     /* predicted time alone, switch and slowdown included */
-    cvg_span profiled; /* the same without slowdown */
+    bool only_switches; /* empty, begun for what it leaves in the cache */
+    cvg_span work;      /* predicted time alone, switch and slowdown included */
+    cvg_span profiled;  /* the same without slowdown */
     cvg_span switch_time;
     struct cvg_unit_cache cache_before; /* the unit's, for a start that fails */
     double done; /* ns of `work` that the model thinks is done */
@@ -158,7 +159,9 @@ struct demand {
     cvg_time asked_at;    /* the last plan; CVG_NEVER: none yet */
     bool asked;           /* a plan is being made */
     bool changed;         /* something that the last one was made for */
-    bool has_plan;
+    bool shaken;          /* ... and it was the box itself, or an SLO */
+    cvg_time arranged_at; /* when what units keep was thought over */
+    uint64_t plans;       /* so far */
 };
 
 struct cvg_engine {
@@ -210,7 +213,7 @@ struct cvg_engine {
 
     struct demand demand;
     struct cvg_question question; /* of the plan that is being made */
-    struct cvg_fluid plan;        /* the last one */
+    struct cvg_plan plan;         /* the last one */
 
     struct cvg_view view;
     struct cvg_choices choices;

@@ -103,9 +103,11 @@ static void switch_to(struct cvg_engine *e, struct batch *b)
     struct unit_state *u = &e->unit_states[b->unit];
     b->cache_before = u->cache;
     b->switch_time = cvg_unit_cache_use(&u->cache, b->variant);
-    b->profiled = cvg_profile_time(e->profile, b->variant, b->first, b->last,
-                                   view->device, b->n, CVG_MEAN) +
-                  b->switch_time;
+    b->profiled = b->switch_time;
+    if (b->n > 0) {
+        b->profiled += cvg_profile_time(e->profile, b->variant, b->first,
+                                        b->last, view->device, b->n, CVG_MEAN);
+    }
     b->work = (cvg_span)((double)b->profiled * cvg__slowdown(e, view->device));
 }
 
@@ -147,6 +149,9 @@ static void learn(struct cvg_engine *e, const struct batch *b,
 {
     struct device_state *d = &e->devices[e->units[b->unit].device];
     bool fcfs = device_of(e, b->unit)->discipline == CVG_FCFS;
+    if (b->profiled == 0) {
+        return; /* there was nothing to switch */
+    }
     double observed = fcfs ? (double)run_time : b->done;
     double ratio = observed / ((double)b->profiled * d->known_slowdown);
     ratio = fmin(fmax(ratio, 0.25), 8);
@@ -185,6 +190,7 @@ void cvg__count_free(struct cvg_engine *e)
 {
     e->settled = false;
     e->demand.changed = true;
+    e->demand.shaken = true;
     e->n_free_units = 0;
     for (uint32_t i = 0; i < e->n_units; i++) {
         e->n_free_units += cvg_view_free(&e->view, &e->units[i]);

@@ -98,10 +98,15 @@ cvg_span cvg_view_fastest(const struct cvg_view *view,
     return cvg__reach(engine_of(view), request)->up;
 }
 
-const struct cvg_fluid *cvg_view_plan(const struct cvg_view *view)
+const struct cvg_plan *cvg_view_plan(const struct cvg_view *view)
 {
     const struct cvg_engine *e = engine_of(view);
-    return e->demand.has_plan ? &e->plan : NULL;
+    return e->demand.plans > 0 ? &e->plan : NULL;
+}
+
+uint64_t cvg_view_plans(const struct cvg_view *view)
+{
+    return engine_of(view)->demand.plans;
 }
 
 struct cvg_recent cvg_view_recent(const struct cvg_view *view, uint32_t app)
@@ -238,6 +243,15 @@ int cvg_choose_start(struct cvg_choices *c, uint32_t unit, uint32_t variant,
     b->last = last;
     c->starts[c->n_starts++] = (uint32_t)(b - e->batches);
     return (int)c->n_starts - 1;
+}
+
+bool cvg_choose_switch(struct cvg_choices *c, uint32_t unit, uint32_t variant)
+{
+    int batch = cvg_choose_start(c, unit, variant, 0, 0);
+    if (batch >= 0) {
+        c->engine->batches[c->starts[batch]].only_switches = true;
+    }
+    return batch >= 0;
 }
 
 static struct batch *chosen_batch(struct cvg_choices *c, int batch)

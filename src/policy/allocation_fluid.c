@@ -1,34 +1,11 @@
-/* The fluid program as allocation: plans are its solutions for the demand of
- * the moment, with its prices; what devices hold at the start is what they
- * would be busy with if all apps came at the rates that they are guaranteed,
- * as high as the box can take.
- *
- * Variants that such a load does not need come after, as without allocation:
- * memory that is left over costs nothing. */
+/* Plans by the fluid program (include/convergo/plan.h). What devices hold at
+ * the start is what they are busy with in the plan for all apps at the rates
+ * that they are guaranteed. Variants that it does not need come after, as
+ * without allocation: memory that is left over costs nothing. */
 #include "policy/parts.h"
 
-#include "optimize/hold.h"
+#include <stdlib.h>
 #include <string.h>
-
-static enum cvg_status solve(const struct cvg_box *box,
-                             const struct cvg_question *question,
-                             struct cvg_fluid *plan, struct cvg_error *err)
-{
-    struct cvg_app apps[CVG_MAX_APPS];
-    memcpy(apps, box->apps, box->n_apps * sizeof *apps);
-    for (size_t a = 0; a < box->n_apps; a++) {
-        apps[a].slo = question->slos[a];
-    }
-    struct cvg_fluid_demand demand = {
-        .box = box,
-        .apps = apps,
-        .rates_rps = question->rates_rps,
-        .slowdown = question->slowdown,
-        .enabled = question->enabled,
-        .weighted = true,
-    };
-    return cvg_fluid_solve(&demand, plan, err);
-}
 
 /* The throughput that an app is guaranteed; the others come as often as these
  * do on average. */
@@ -77,6 +54,42 @@ static void rank(const double *busy, uint32_t *want, size_t n_variants)
     memcpy(want, ranked, n_variants * sizeof *want);
 }
 
+/* busy[device * n_variants + variant]: share of the device's time. */
+static enum cvg_status plan_for_guaranteed(const struct cvg_view *view,
+                                           double *busy, struct cvg_error *err)
+{
+    const struct cvg_box *box = view->box;
+    struct cvg_question *question = calloc(1, sizeof *question);
+    struct cvg_plan *plan = calloc(1, sizeof *plan);
+    enum cvg_status status = CVG_NOMEM;
+    if (question == NULL || plan == NULL) {
+        cvg_fail(err, CVG_NOMEM, "out of memory for a plan");
+        goto out;
+    }
+    guaranteed_rates(box, question->rates_rps);
+    for (size_t a = 0; a < box->n_apps; a++) {
+        question->slos[a] = view->apps[a].slo;
+    }
+    for (size_t d = 0; d < box->n_devices; d++) {
+        question->slowdown[d] = 1;
+    }
+    for (size_t v = 0; v < box->n_variants; v++) {
+        question->enabled[v] = true;
+    }
+    status = cvg_plan_make(box, question, plan, err);
+    for (uint32_t i = 0; status == CVG_OK && i < plan->n_flows; i++) {
+        const struct cvg_flow *f = &plan->flows[i];
+        busy[f->device * box->n_variants + f->variant] +=
+            f->rate_rps / f->batch *
+            (double)cvg_profile_time(box->profile, f->variant, 0, f->exit,
+                                     f->device, f->batch, CVG_MEAN);
+    }
+out:
+    free(question);
+    free(plan);
+    return status;
+}
+
 static size_t state_size(const struct cvg_box *box)
 {
     return box->n_devices * box->n_variants * sizeof(double);
@@ -87,11 +100,8 @@ static enum cvg_status residency(void *state, const struct cvg_view *view,
 {
     const struct cvg_box *box = view->box;
     double *busy = state;
-    double rates_rps[CVG_MAX_APPS];
     cvg_allocation_none.residency(NULL, view, want, NULL);
-    guaranteed_rates(box, rates_rps);
-    struct cvg_fluid_demand demand = {.box = box, .rates_rps = rates_rps};
-    enum cvg_status status = cvg_hold(&demand, busy, err);
+    enum cvg_status status = plan_for_guaranteed(view, busy, err);
     if (status != CVG_OK) {
         /* Not solved: all that fits, then. */
         return status == CVG_LIMIT ? CVG_OK : status;
@@ -107,5 +117,5 @@ const struct cvg_allocation_ops cvg_allocation_fluid = {
     .name = "fluid",
     .state_size = state_size,
     .residency = residency,
-    .solve = solve,
+    .solve = cvg_plan_make,
 };

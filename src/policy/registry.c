@@ -31,12 +31,13 @@ static const struct cvg_exits_ops *const exit_rules[] = {
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-#define WHOLE(order_part)                                                      \
+#define PLANNED(allocation_part, order_part)                                   \
     {                                                                          \
-        .allocation = &cvg_allocation_none, .order = &(order_part),            \
+        .allocation = &(allocation_part), .order = &(order_part),              \
         .batching = &cvg_batching_greedy, .exits = &cvg_exits_last,            \
         .compose = cvg__compose                                                \
     }
+#define WHOLE(order_part) PLANNED(cvg_allocation_none, order_part)
 
 static const struct {
     const char *name;
@@ -54,7 +55,7 @@ static const struct {
     {"alert", WHOLE(cvg_order_alert)},
     {"clockwork", WHOLE(cvg_order_clockwork)},
     {"dream", WHOLE(cvg_order_dream)},
-    {"convergo", WHOLE(cvg_order_convergo)},
+    {"convergo", PLANNED(cvg_allocation_fluid, cvg_order_convergo)},
 };
 
 const char *cvg_policy_name(size_t k)

@@ -120,26 +120,33 @@ static void code_flow(struct cvg_codec *c, struct cvg_flow *f)
     cvg__code_finite(c, &f->rate_rps);
 }
 
-static void code_fluid(struct cvg_codec *c, struct cvg_fluid *f)
+static void code_flows(struct cvg_codec *c, uint32_t *n, struct cvg_flow *flows)
 {
-    cvg__code_finite(c, &f->joint);
+    cvg__code_u32(c, n, CVG_MAX_FLOWS + 1);
+    for (uint32_t i = 0; i < *n; i++) {
+        code_flow(c, &flows[i]);
+    }
+}
+
+static void code_plan(struct cvg_codec *c, struct cvg_plan *p)
+{
+    cvg__code_finite(c, &p->factor);
     for (size_t a = 0; a < c->box->n_apps; a++) {
-        cvg__code_finite(c, &f->met_rps[a]);
-        cvg__code_finite(c, &f->worth[a]);
+        cvg__code_finite(c, &p->rates_rps[a]);
+        cvg__code_finite(c, &p->served_rps[a]);
+        cvg__code_flag(c, &p->given_up[a]);
+        cvg__code_finite(c, &p->worth[a]);
     }
     for (size_t d = 0; d < c->box->n_devices; d++) {
-        cvg__code_finite(c, &f->price[d]);
-        cvg__code_finite(c, &f->busy[d]);
+        cvg__code_finite(c, &p->price[d]);
+        cvg__code_finite(c, &p->busy[d]);
     }
-    cvg__code_u32(c, &f->n_flows, CVG_MAX_FLOWS + 1);
-    for (uint32_t i = 0; i < f->n_flows; i++) {
-        code_flow(c, &f->flows[i]);
-    }
+    code_flows(c, &p->n_flows, p->flows);
 }
 
 /* An answer that is no plan is no answer to the engine either. */
 static void code_solved(struct cvg_codec *c, struct cvg_event *e,
-                        struct cvg_fluid *answer)
+                        struct cvg_plan *answer)
 {
     bool there = e->solved.size == sizeof *answer && e->solved.answer != NULL;
     cvg__code_flag(c, &there);
@@ -151,7 +158,7 @@ static void code_solved(struct cvg_codec *c, struct cvg_event *e,
     if (c->out != NULL && e->solved.answer != NULL) {
         memcpy(answer, e->solved.answer, sizeof *answer);
     }
-    code_fluid(c, answer);
+    code_plan(c, answer);
     e->solved.answer = answer;
     e->solved.size = sizeof *answer;
 }
@@ -174,7 +181,7 @@ static void code_device(struct cvg_codec *c, struct cvg_event *e)
 }
 
 static bool code_event(struct cvg_codec *c, struct cvg_event *e,
-                       struct cvg_code_step *step, struct cvg_fluid *answer)
+                       struct cvg_code_step *step, struct cvg_plan *answer)
 {
     cvg_span passed = e->at - c->last.at;
     e->type = cvg__code_kind(c, e->type, CVG_EVENTS);
@@ -353,6 +360,8 @@ static void code_question(struct cvg_codec *c, struct cvg_question *q)
     for (size_t v = 0; v < c->box->n_variants; v++) {
         cvg__code_flag(c, &q->enabled[v]);
     }
+    code_flows(c, &q->n_flows, q->flows);
+    cvg__code_flag(c, &q->settled);
 }
 
 static bool code_action(struct cvg_codec *c, struct cvg_action *a,
@@ -401,7 +410,7 @@ size_t cvg__code_room(const struct cvg_event *event,
     if (event->type == CVG_EV_DONE || event->type == CVG_EV_START_FAILED) {
         room += event->done.n_confidence * 8 + event->done.n_refused;
     } else if (event->type == CVG_EV_SOLVED) {
-        room += sizeof(struct cvg_fluid) * 2;
+        room += sizeof(struct cvg_plan) * 2;
     }
     for (size_t i = 0; i < actions->n; i++) {
         const struct cvg_action *a = &actions->items[i];
@@ -416,7 +425,7 @@ size_t cvg__code_room(const struct cvg_event *event,
 
 void cvg__code_write_event(struct cvg_codec *c, const struct cvg_event *event)
 {
-    struct cvg_fluid answer;
+    struct cvg_plan answer;
     struct cvg_event copy = *event;
     (void)code_event(c, &copy, NULL, &answer);
 }
@@ -437,7 +446,7 @@ enum cvg_status cvg__code_read_event(struct cvg_codec *c,
                                      struct cvg_code_step *step)
 {
     step->event = (struct cvg_event){.type = CVG_EV_TIMER, .at = c->last.at};
-    step->answer = (struct cvg_fluid){.n_flows = 0};
+    step->answer = (struct cvg_plan){.n_flows = 0};
     bool ok = code_event(c, &step->event, step, &step->answer);
     return c->bad ? CVG_CONFIG : ok ? CVG_OK : CVG_NOMEM;
 }

@@ -17,7 +17,7 @@ struct cvg_code_step {
     bool *refused;
     size_t max_refused;
     struct cvg_question question;
-    struct cvg_fluid answer;
+    struct cvg_plan answer;
 };
 void cvg__code_step_fini(struct cvg_code_step *step);
 

@@ -27,8 +27,8 @@ struct cvg_sim {
     size_t next_source; /* whose arrival comes first; n_sources: none has one */
     size_t next_workload_event;
     struct cvg__agenda agenda;
-    struct cvg_fluid plan; /* until it is delivered; there is never another */
-    uint32_t faults;       /* so far */
+    struct cvg_plan plan; /* until it is delivered; there is never another */
+    uint32_t faults;      /* so far */
     cvg_time now;
     uint64_t last_id;
     uint64_t steps;

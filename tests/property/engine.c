@@ -140,12 +140,15 @@ static void audit_start(struct world *w, struct audit *a, cvg_time now,
                         const struct cvg_start *s)
 {
     const struct cvg_device *d = &w->box->devices[s->device];
+    bool only_switches = s->n_requests == 0;
     cvg_span time =
-        cvg_profile_time(w->box->profile, s->variant, s->first, s->last,
-                         s->device, s->n_requests, CVG_MEAN);
+        only_switches
+            ? cvg_box_switch_time(w->box, s->device, s->variant)
+            : cvg_profile_time(w->box->profile, s->variant, s->first, s->last,
+                               s->device, s->n_requests, CVG_MEAN);
     LAW(a->held[s->unit] < d->in_flight, "unit %u holds too much", s->unit);
     LAW(!a->down[s->device], "device %u is down", s->device);
-    LAW(s->n_requests >= 1, "empty batch");
+    LAW(!only_switches || time > 0, "empty batch for nothing");
     for (uint32_t i = 0; i < s->n_requests; i++) {
         LAW(s->requests[i] <= a->n_requests && a->ended[s->requests[i]] == 0,
             "request %llu started after its end",

@@ -5,7 +5,7 @@
 
 static enum cvg_status solve(const struct cvg_box *box,
                              const struct cvg_question *question,
-                             struct cvg_fluid *plan, struct cvg_error *err)
+                             struct cvg_plan *plan, struct cvg_error *err)
 {
     (void)box;
     (void)question;
@@ -72,7 +72,7 @@ static void stretch(struct planned *p, cvg_span time, double rps)
 
 static void answer(struct planned *p)
 {
-    struct cvg_fluid plan = {.joint = 0.5};
+    struct cvg_plan plan = {.factor = 0.5};
     struct cvg_event event = {.type = CVG_EV_SOLVED, .at = p->now};
     event.solved.answer = &plan;
     event.solved.size = sizeof plan;

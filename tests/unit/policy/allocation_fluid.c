@@ -1,9 +1,7 @@
-/* Allocation `fluid`: its plans, and what devices hold at the start. */
+/* Allocation `fluid`: what devices hold at the start. */
 #include "support/world.h"
 
 #include "policy/parts.h"
-#include <math.h>
-#include <string.h>
 
 /* Two TPUs whose caches hold one of two variants each, and a CPU. */
 static void two_tpus(struct world *w)
@@ -55,46 +53,10 @@ static void each_tpu_holds_what_it_is_for(void **state)
     world_fini(&w);
 }
 
-static void a_plan_is_the_fluid_bound(void **state)
-{
-    (void)state;
-    struct world w;
-    two_tpus(&w);
-    assert_int_equal(cvg_profile_finish(w.box->profile, NULL), CVG_OK);
-    static struct cvg_question question;
-    memset(&question, 0, sizeof question);
-    for (uint32_t a = 0; a < 2; a++) {
-        question.rates_rps[a] = 150;
-        question.slos[a] = w.box->apps[a].slo;
-    }
-    for (uint32_t d = 0; d < 3; d++) {
-        question.slowdown[d] = 1;
-        question.enabled[d] = true; /* as many variants */
-    }
-    struct cvg_fluid plan;
-    assert_int_equal(cvg_allocation_fluid.solve(w.box, &question, &plan, NULL),
-                     CVG_OK);
-    assert_true(fabs(plan.joint - 1) < 1e-9);
-    /* one TPU fails: 1 / 5 ms = 200/s of the cheaper app at most */
-    question.slowdown[1] = INFINITY;
-    assert_int_equal(cvg_allocation_fluid.solve(w.box, &question, &plan, NULL),
-                     CVG_OK);
-    double met = 150 + (1 - 150 * 0.005) / 0.006;
-    assert_true(fabs(plan.joint - met / 300) < 1e-6);
-    assert_true(plan.price[0] > 0 && plan.price[1] == 0);
-    /* the SLOs are those of the question */
-    question.slos[1].deadline = CVG_MS(2);
-    assert_int_equal(cvg_allocation_fluid.solve(w.box, &question, &plan, NULL),
-                     CVG_OK);
-    assert_true(fabs(plan.joint - 0.5) < 1e-9);
-    world_fini(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_tpu_holds_what_it_is_for),
-        cmocka_unit_test(a_plan_is_the_fluid_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,21 +135,24 @@ static void test_a_plan(void **state)
 {
     struct cvg_code_step step;
     const struct cvg_actions none = {NULL, 0};
-    struct cvg_fluid plan = {
-        .joint = 0.75,
-        .met_rps = {1, 2},
-        .worth = {3, 4},
-        .price = {5, 6},
-        .busy = {0.5, 1},
-        .n_flows = 2,
-        .flows = {{1, 0, 0, 1, 8, 30}, {0, 1, 0, 0, 1, 2}}};
+    struct cvg_plan plan = {.factor = 0.75,
+                            .rates_rps = {1, 2},
+                            .served_rps = {1, 1.5},
+                            .given_up = {false, true},
+                            .worth = {3, 4},
+                            .price = {5, 6},
+                            .busy = {0.5, 1},
+                            .n_flows = 2,
+                            .flows = {{1, 0, 0, 1, 8, 30}, {0, 1, 0, 0, 1, 2}}};
     struct cvg_event e = {.type = CVG_EV_SOLVED,
                           .solved = {&plan, sizeof plan}};
     there_and_back(*state, &e, &none, &step);
     assert_int_equal(step.event.solved.size, sizeof plan);
-    const struct cvg_fluid *read = step.event.solved.answer;
-    assert_true(read->joint == 0.75 && read->worth[1] == 4);
+    const struct cvg_plan *read = step.event.solved.answer;
+    assert_true(read->factor == 0.75 && read->worth[1] == 4);
     assert_true(read->price[1] == 6 && read->busy[0] == 0.5);
+    assert_true(read->rates_rps[1] == 2 && read->served_rps[1] == 1.5);
+    assert_true(!read->given_up[0] && read->given_up[1]);
     assert_int_equal(read->n_flows, 2);
     assert_int_equal(read->flows[0].batch, 8);
     assert_true(read->flows[1].rate_rps == 2);

@@ -8,11 +8,11 @@ static uint64_t solved;
 
 static enum cvg_status solve(const struct cvg_box *box,
                              const struct cvg_question *question,
-                             struct cvg_fluid *plan, struct cvg_error *err)
+                             struct cvg_plan *plan, struct cvg_error *err)
 {
     (void)box;
     memset(plan, 0, sizeof *plan);
-    plan->joint = question->rates_rps[0];
+    plan->factor = question->rates_rps[0];
     solved++;
     return can_solve ? CVG_OK : cvg_fail(err, CVG_LIMIT, "no");
 }
@@ -23,7 +23,7 @@ struct story {
     cvg_time asked, answered; /* the first */
     cvg_time delay;
     uint64_t questions, plans, failures;
-    double joint; /* of the last plan */
+    double factor; /* of the last plan */
 };
 
 static void watch(void *context, const struct cvg_event *event,
@@ -36,10 +36,10 @@ static void watch(void *context, const struct cvg_event *event,
         s->failures += event->type == CVG_EV_SOLVE_FAILED;
     }
     if (event->type == CVG_EV_SOLVED) {
-        struct cvg_fluid plan;
+        struct cvg_plan plan;
         assert_int_equal(event->solved.size, sizeof plan);
         memcpy(&plan, event->solved.answer, sizeof plan);
-        s->joint = plan.joint;
+        s->factor = plan.factor;
     }
     for (size_t i = 0; i < actions->n; i++) {
         if (actions->items[i].type == CVG_ACT_SOLVE) {
@@ -89,7 +89,7 @@ static void a_plan_comes_after_its_delay(void **state)
     assert_true(s.questions >= 5 && s.questions == solved);
     assert_true(s.plans >= s.questions - 1); /* the run may end before */
     assert_int_equal(s.failures, 0);
-    assert_true(s.joint > 40 && s.joint < 60);
+    assert_true(s.factor > 40 && s.factor < 60);
     run(&s, CVG_MS(300));
     assert_true(s.plans >= 4);
 }

@@ -470,7 +470,7 @@ static void a_run_allocates_nothing(void **state)
     struct cvg_workload workload = busy_workload(events);
     begin_busy(&w);
     w.workload = &workload;
-    world_start(&w, "convergo");
+    world_start(&w, "allocation=none"); /* plans are made off the loop */
     allocations = 0;
     cvg_sim_run(w.sim);
     assert_int_equal(allocations, 0);
