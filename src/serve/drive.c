@@ -271,7 +271,7 @@ static void carry_out(struct cvg__server *s, const struct cvg_action *a)
         load(s, a->model_on.device, a->model_on.variant, false);
         break;
     case CVG_ACT_SOLVE:
-        send_later(s, (struct cvg_event){.type = CVG_EV_SOLVE_FAILED});
+        cvg__planner_ask(s, a->question);
         break;
     default:
         break; /* RELEASE, ABORT: no device here can */
@@ -323,6 +323,9 @@ void cvg__drive_cancel(struct cvg__server *s, uint64_t request, bool by_client)
 static void count_batch(struct cvg__server *s, const struct cvg_completion *c)
 {
     struct cvg__model *m = &s->models[s->box->n_families + c->batch->variant];
+    if (c->batch->n == 0) {
+        return; /* it only switched */
+    }
     m->executions++;
     if (m->batches != NULL && c->batch->n <= CVG_MAX_BATCH) {
         m->batches[c->batch->n].count++;

@@ -140,6 +140,7 @@ static void on_wake(uv_async_t *async)
 {
     struct cvg__server *s = async->data;
     cvg__drive_inbox(s);
+    cvg__planner_take(s);
     become_ready(s);
     settle(s);
     check_drained(s);
@@ -305,6 +306,7 @@ static enum cvg_status open_all(struct cvg__server *s,
      * wait in the backlog until the loop runs. */
     status = status != CVG_OK ? status : listen_all(s, err);
     status = status != CVG_OK ? status : open_engine(s, err);
+    status = status != CVG_OK ? status : cvg__planner_open(s, err);
     status = status != CVG_OK ? status : cvg__record_open(s, texts, err);
     status = status != CVG_OK ? status : cvg__devices_open(s, err);
     status = status != CVG_OK ? status : cvg__models_open(s, err);
@@ -332,6 +334,7 @@ static void close_all(struct cvg__server *s, bool ran)
     if (s->loop_ready) {
         cvg__http_close(s);
     }
+    cvg__planner_close(s);
     cvg__devices_close(s);
     if (s->engine != NULL && s->models != NULL) {
         cvg__drive_inbox(s); /* what the devices gave back at the end */

@@ -160,6 +160,7 @@ struct cvg__server {
     char load_error[256]; /* of the last one */
 
     struct cvg_histogram *decision; /* ns per engine step */
+    struct cvg__planner *planner;   /* NULL: the policy makes no plans */
     struct cvg_recorder *recorder;  /* NULL: the run is not recorded */
     bool record_told;               /* that recording has stopped */
     uint64_t lost; /* calls that were not finished when the drain ended */
@@ -233,6 +234,15 @@ enum cvg_status cvg__record_open(struct cvg__server *server,
 void cvg__record_tick(struct cvg__server *server);
 /* `ran`: there is something to keep. */
 void cvg__record_close(struct cvg__server *server, bool ran);
+
+/* planner.c */
+enum cvg_status cvg__planner_open(struct cvg__server *server,
+                                  struct cvg_error *err);
+/* The engine's question; the answer is taken after a wake-up, as an event. */
+void cvg__planner_ask(struct cvg__server *server,
+                      const struct cvg_question *question);
+void cvg__planner_take(struct cvg__server *server);
+void cvg__planner_close(struct cvg__server *server);
 
 /* repository.c */
 /* Answers those that waited for what has now come, or gone, or failed. */
