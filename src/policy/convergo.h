@@ -83,6 +83,19 @@ double cvg__convergo_share(const struct cvg__convergo *s,
                            const struct cvg_view *view, uint32_t app,
                            uint32_t device, cvg_span time);
 
+/* Would another home of the app serve what it has waiting for clearly less than
+ * `cost` a request, and in time, with that much slack for the first of them? */
+bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
+                             const struct cvg_view *view,
+                             const struct cvg_unit *but, uint32_t app,
+                             double cost, cvg_span slack);
+
+/* Could a request that is due then wait for another home of the app? */
+bool cvg__convergo_has_other(const struct cvg__convergo *s,
+                             const struct cvg_view *view,
+                             const struct cvg_unit *but, uint32_t app,
+                             cvg_time due);
+
 /* What requests of other apps, still to come, would be lost if the unit were
  * blocked for so long by the app. */
 double cvg__convergo_harm(const struct cvg__convergo *s,
@@ -113,6 +126,7 @@ struct cvg__candidate { /* a batch that could be begun on a unit now */
     double cost;      /* price x time, per request */
     double value;     /* gained per ns of the unit's time */
     bool home;        /* the plan's way, or as cheap */
+    bool elsewhere;   /* it could wait for another home of its app */
     bool must_go;     /* it has waited for its turn */
     uint32_t binding; /* kinds that ruled out a cheaper way */
 };

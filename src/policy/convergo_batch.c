@@ -386,6 +386,8 @@ static bool is_worth_it(const struct cvg__convergo *s,
                   cvg__convergo_harm(s, view, c->unit, c->app, blocked + back);
     double charge = s->charge[d] * (double)(c->time + back);
     c->value = gain / (double)c->time;
+    c->elsewhere = cvg__convergo_has_other(s, view, c->unit, c->app,
+                                           cvg_request_due(c->first));
     if (c->must_go || s->plan == NULL) {
         return true;
     }
@@ -437,7 +439,9 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
     if (s->apps[app].crowded && c->n < c->way.max) {
         prefer_full(s, view, waiting, spills, c);
     }
-    if ((can_wait(c) && !c->must_go) || !is_worth_it(s, view, c)) {
+    bool waits = can_wait(c) ||
+                 cvg__convergo_elsewhere(s, view, unit, app, c->cost, c->slack);
+    if ((waits && !c->must_go) || !is_worth_it(s, view, c)) {
         /* Think again when it is about to be too late for this unit. */
         cvg_time last = s->apps[app].favoured > c->first->arrival
                             ? s->apps[app].favoured

@@ -12,6 +12,8 @@
 #define AT_EASE 0.6
 /* A flow of less than that share of its app is no home. */
 #define LEAST_SHARE 0.02
+/* Another home is worth waiting for at that share of the cost. */
+#define WORTH_WAITING 0.8
 /* An urgent request needs so many times its time to be safe. */
 #define ELBOW_ROOM 2
 
@@ -130,7 +132,8 @@ double cvg__convergo_share(const struct cvg__convergo *s,
             share += there->rate_rps * there->alone_ns * 1e-9;
         }
     }
-    return fmin(share, 0.7);
+    /* Each of those inside has its share. */
+    return fmin(share, 1 - 1.0 / view->box->devices[device].in_flight);
 }
 
 /* --- harm ----------------------------------------------------------------- */
@@ -166,6 +169,47 @@ static double blocked_ns(const struct cvg__convergo *s,
         }
     }
     return until > view->now ? (double)(until - view->now) : 0;
+}
+
+bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
+                             const struct cvg_view *view,
+                             const struct cvg_unit *but, uint32_t app,
+                             double cost, cvg_span slack)
+{
+    uint32_t waiting = cvg_view_waiting(view, app);
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        uint32_t d = unit->device;
+        const struct cvg__place_of_app *there = cvg__place_of(s, view, app, d);
+        if (unit == but || there->rate_rps <= 0 || !cvg_view_up(view, d) ||
+            s->price[d] * there->alone_ns > WORTH_WAITING * cost) {
+            continue;
+        }
+        double wait =
+            blocked_ns(s, view, unit) + (waiting + 1) * there->alone_ns;
+        if (wait + CVG__SAFETY <= (double)slack) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cvg__convergo_has_other(const struct cvg__convergo *s,
+                             const struct cvg_view *view,
+                             const struct cvg_unit *but, uint32_t app,
+                             cvg_time due)
+{
+    for (uint32_t u = 0; u < view->n_units && due != CVG_NEVER; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        uint32_t d = unit->device;
+        const struct cvg__place_of_app *there = cvg__place_of(s, view, app, d);
+        if (unit != but && there->rate_rps > 0 && cvg_view_up(view, d) &&
+            blocked_ns(s, view, unit) + 1.3 * there->alone_ns <=
+                (double)(due - view->now)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Requests of the app a second that its other units could take meanwhile. */

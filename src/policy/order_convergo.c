@@ -27,6 +27,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Batches whose worth for the time differs by less are worth the same. */
+#define ALIKE 0.05
+
 /* --- the state ------------------------------------------------------------ */
 
 static size_t state_size(const struct cvg_box *box)
@@ -121,7 +124,8 @@ static int64_t key(void *state, const struct cvg_view *view,
 /* --- combine -------------------------------------------------------------- */
 
 /* Between two batches for the same unit: the one that cannot wait for the
- * other goes first; if both can, or neither, what the time buys decides. */
+ * other goes first; if both can, or neither, what the time buys decides, and if
+ * that is the same, who could not go elsewhere. */
 static bool goes_first(const struct cvg__candidate *a,
                        const struct cvg__candidate *b)
 {
@@ -136,7 +140,9 @@ static bool goes_first(const struct cvg__candidate *a,
     if (a_waits != b_waits) {
         return b_waits;
     }
-    return a->value > b->value;
+    bool alike = fabs(a->value - b->value) <= ALIKE * fabs(a->value);
+    return alike && a->elsewhere != b->elsewhere ? b->elsewhere
+                                                 : a->value > b->value;
 }
 
 static void serve_unit(struct cvg__convergo *s, const struct cvg_view *view,
