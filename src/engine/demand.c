@@ -14,12 +14,16 @@
 #define RECENT 2U           /* buckets */
 #define PERIOD CVG_S(1)     /* between plans */
 #define AT_LEAST CVG_MS(50) /* between plans when things change fast */
-/* What units keep is thought over again after that, or when the box changed. */
+/* What units keep is thought over again after that: as things are, and when
+ * they have changed. */
 #define SETTLED CVG_S(5)
+#define SHAKEN CVG_MS(500)
 #define FIRST_AFTER CVG_MS(200) /* of arrivals */
 
 /* How many standard deviations (of independent arrivals) are a change. */
 #define FAR 4.0
+/* So many times slower (or faster) is a change. */
+#define SLOWED 1.25
 
 static uint32_t *bucket(const struct cvg_engine *e, uint32_t back)
 {
@@ -58,6 +62,15 @@ static bool has_changed(const struct cvg_engine *e, uint32_t app)
     return fabs(seen - expected) > FAR * sqrt(fmax(expected, 1)) + 2;
 }
 
+/* Slower or faster than the plan took it for? */
+static bool has_slowed(const struct cvg_engine *e, uint32_t device)
+{
+    double then = e->question.slowdown[device];
+    double now = cvg__slowdown(e, device);
+    return e->demand.plans > 0 && isfinite(then) &&
+           (now > then * SLOWED || now * SLOWED < then);
+}
+
 static double rate_of(const struct cvg_engine *e, uint32_t app)
 {
     uint32_t n = has_changed(e, app) ? RECENT : full_buckets(e);
@@ -82,9 +95,15 @@ void cvg__demand_advance(struct cvg_engine *e)
             passed = CVG_DEMAND_BUCKETS;
         }
     }
+    bool changed = false;
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        d->changed = d->changed || has_changed(e, a);
+        changed = changed || has_changed(e, a);
     }
+    for (uint32_t i = 0; i < e->box->n_devices; i++) {
+        changed = changed || has_slowed(e, i);
+    }
+    d->changed = d->changed || changed;
+    d->shaken = d->shaken || changed;
 }
 
 void cvg__demand_offer(struct cvg_engine *e, uint32_t app)
@@ -130,8 +149,9 @@ static void fill_question(struct cvg_engine *e)
     }
     q->n_flows = e->plan.n_flows;
     memcpy(q->flows, e->plan.flows, sizeof q->flows);
-    q->settled = !e->demand.shaken && e->demand.arranged_at != CVG_NEVER &&
-                 e->now < e->demand.arranged_at + SETTLED;
+    cvg_span settled = e->demand.shaken ? SHAKEN : SETTLED;
+    q->settled = e->demand.arranged_at != CVG_NEVER &&
+                 e->now < e->demand.arranged_at + settled;
     if (!q->settled) {
         e->demand.arranged_at = e->now;
         e->demand.shaken = false;

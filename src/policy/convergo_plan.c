@@ -17,23 +17,47 @@
 /* An urgent request needs so many times its time to be safe. */
 #define ELBOW_ROOM 2
 
+/* From nothing at AT_EASE to 1 at full load. */
+static double crowding(double load)
+{
+    double crowd = fmin(fmax((load - AT_EASE) / (1 - AT_EASE), 0), 1);
+    return crowd * crowd;
+}
+
+/* What a unit of the device serves in a second, by weight. */
+static double earnings(const struct cvg__convergo *s,
+                       const struct cvg_view *view, uint32_t device)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < s->plan->n_flows; i++) {
+        const struct cvg_flow *f = &s->plan->flows[i];
+        if (f->device == device && !s->plan->given_up[f->app]) {
+            sum += f->rate_rps * view->apps[f->app].weight;
+        }
+    }
+    return sum / view->box->devices[device].units;
+}
+
 static void take_prices(struct cvg__convergo *s, const struct cvg_view *view)
 {
     const struct cvg_plan *plan = s->plan;
     double load = plan->factor > 1 ? 1 / plan->factor : 1;
-    double crowd = fmax((load - AT_EASE) / (1 - AT_EASE), 0);
-    s->at_ease = crowd == 0;
     double highest = 0;
+    s->at_ease = load <= AT_EASE;
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
         highest = fmax(highest, plan->price[d]);
     }
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
         double price = fmax(plan->price[d], 0);
         double least = highest > 0 ? LEAST_PRICE * highest : 1;
+        double busy = plan->busy[d] * load;
+        /* A device that is nearly full has no price yet, but what comes in
+         * between makes others wait. */
+        double charge = fmax(price * crowding(load),
+                             earnings(s, view, d) * load * crowding(busy));
         s->price[d] = (price + least) * 1e-9;
-        s->charge[d] = price * crowd * crowd * 1e-9;
-        s->spare[d] =
-            fmax(view->box->devices[d].units * (1 - plan->busy[d] * load), 0);
+        s->charge[d] = charge * 1e-9;
+        s->spare[d] = fmax(view->box->devices[d].units * (1 - busy), 0);
     }
 }
 
@@ -52,8 +76,8 @@ static void take_flow(struct cvg__convergo *s, const struct cvg_view *view,
 {
     struct cvg__app_state *app = &s->apps[f->app];
     struct cvg__place_of_app *here = cvg__place_of(s, view, f->app, f->device);
-    if (f->rate_rps < LEAST_SHARE * app->served_rps) {
-        return;
+    if (app->given_up || f->rate_rps < LEAST_SHARE * app->served_rps) {
+        return; /* it may have what the others leave */
     }
     uint32_t one =
         cvg_profile_min_batch(view->profile, f->variant, 0, f->exit, f->device);
@@ -105,7 +129,8 @@ bool cvg__convergo_planned(const struct cvg__convergo *s, uint32_t app,
     for (uint32_t i = 0; s->plan != NULL && i < s->plan->n_flows; i++) {
         const struct cvg_flow *f = &s->plan->flows[i];
         if (f->app == app && f->device == device && f->variant == variant) {
-            return f->rate_rps >= LEAST_SHARE * s->apps[app].served_rps;
+            return !s->apps[app].given_up &&
+                   f->rate_rps >= LEAST_SHARE * s->apps[app].served_rps;
         }
     }
     return false;
