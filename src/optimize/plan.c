@@ -20,8 +20,13 @@
 #include <string.h>
 
 /* Service by p99 may take this share of the deadline, to leave the rest to the
- * queue; of apps that cannot be served so, all of it. */
+ * queue. What takes more costs that much more of the unit's time, because it
+ * cannot be kept busy. */
 #define SERVICE_SHARE 0.6
+#define NO_QUEUE 1.25
+/* An urgent request can wait for that share of its deadline. */
+#define PATIENT_FOR 0.7
+#define MOST_BLOCKED 0.9
 /* An app without arrivals may have some any moment. */
 #define LEAST_RPS 0.5
 /* Windows are held with this to spare: demand and service vary. */
@@ -52,9 +57,13 @@ struct maker {
     struct cvg__columns columns;
     struct cvg__places places;
     struct way *ways; /* of the program, by its columns */
+    size_t n_ways;
     struct cvg__lp lp;
     int app_row[CVG_MAX_APPS], mean_row[CVG_MAX_APPS];
     int *place_row;
+    /* [app * n_devices + device]: share of the app's requests that will find
+     * room there in time, by what else was planned for it; see blocking(). */
+    double *open;
     uint32_t programs; /* solved */
     double score;      /* of the last one */
     bool given_up[CVG_MAX_APPS];
@@ -67,7 +76,8 @@ static bool asks(const struct maker *m, uint32_t app)
     return m->question->slos[app].declared != 0;
 }
 
-static struct cvg__wish wish_of(const struct maker *m, uint32_t app, bool early)
+static struct cvg__wish wish_of(const struct maker *m, uint32_t app,
+                                double share, bool certain)
 {
     const struct cvg_app *a = &m->box->apps[app];
     const struct cvg_slo *slo = &m->question->slos[app];
@@ -80,8 +90,8 @@ static struct cvg__wish wish_of(const struct maker *m, uint32_t app, bool early)
         .family = a->family,
         .accuracy_over = a->accuracy_over,
         .slo = *slo,
-        .latest_ns = early ? SERVICE_SHARE * deadline_ns : deadline_ns,
-        .certain = early,
+        .latest_ns = share * deadline_ns,
+        .certain = certain,
         .fills_rps = isinf(deadline_ns) ? 0 : m->rates_rps[app],
         .fills_ns = deadline_ns,
     };
@@ -112,12 +122,16 @@ static bool add_device(struct maker *m, const struct cvg__wish *wish,
     return true;
 }
 
+/* Ways that leave time for the queue; ways that do not: these serve only who
+ * finds them idle; and, where there is nothing else, ways that may be late. */
 static bool add_app(struct maker *m, uint32_t app)
 {
+    static const double shares[] = {SERVICE_SHARE, 1, 1};
     size_t from = m->columns.n;
-    for (int early = 1; early >= 0 && m->columns.n == from; early--) {
-        struct cvg__wish wish = wish_of(m, app, early != 0);
+    for (int pass = 0; pass < 3 && (pass < 2 || m->columns.n == from); pass++) {
+        struct cvg__wish wish = wish_of(m, app, shares[pass], pass < 2);
         const struct cvg__place *before = NULL;
+        size_t these = m->columns.n;
         for (size_t k = 0; k < m->places.n; k++) {
             const struct cvg__place *p = &m->places.items[k];
             if ((before == NULL || before->device != p->device) &&
@@ -125,6 +139,9 @@ static bool add_app(struct maker *m, uint32_t app)
                 return false;
             }
             before = p;
+        }
+        for (size_t i = these; pass > 0 && i < m->columns.n; i++) {
+            m->columns.items[i].time_s *= NO_QUEUE;
         }
     }
     m->hopeless[app] = m->columns.n == from;
@@ -143,7 +160,12 @@ static bool add_columns(struct maker *m)
     }
     m->ways = calloc(m->columns.n * m->places.n + 1, sizeof *m->ways);
     m->place_row = calloc(m->places.n + 1, sizeof *m->place_row);
-    return m->ways != NULL && m->place_row != NULL;
+    size_t pairs = m->box->n_apps * m->box->n_devices;
+    m->open = malloc((pairs + 1) * sizeof *m->open);
+    for (size_t i = 0; m->open != NULL && i < pairs; i++) {
+        m->open[i] = 1;
+    }
+    return m->ways != NULL && m->place_row != NULL && m->open != NULL;
 }
 
 /* --- programs ------------------------------------------------------------- */
@@ -179,6 +201,48 @@ static double time_of(const struct maker *m, const struct cvg__column *c)
     return c->time_s * m->question->slowdown[c->device];
 }
 
+static double *open_to(const struct maker *m, uint32_t app, uint32_t device)
+{
+    return &m->open[app * m->box->n_devices + device];
+}
+
+/* How much longer than an urgent request of the app can wait a batch of the
+ * column takes, s; on a unit that takes turns. */
+static double excess(const struct maker *m, const struct cvg__column *c,
+                     uint32_t app)
+{
+    const struct cvg_slo *slo = &m->question->slos[app];
+    if (c->app == app || !cvg_slo_has(slo, CVG_SLO_DEADLINE)) {
+        return 0;
+    }
+    double patience = PATIENT_FOR * (double)slo->deadline * 1e-9;
+    return fmax(time_of(m, c) * c->batch - patience, 0);
+}
+
+/* Long batches are in the way of urgent requests, which a fluid does not know:
+ * of each app and device, how often the solution has all room taken by such. */
+static void blocking(struct maker *m)
+{
+    const struct cvg_box *box = m->box;
+    for (uint32_t a = 0; a < box->n_apps; a++) {
+        for (uint32_t d = 0; d < box->n_devices; d++) {
+            const struct cvg_device *device = &box->devices[d];
+            double blocked = 0;
+            for (size_t i = 0; i < m->lp.n_columns && i < m->n_ways; i++) {
+                const struct cvg__column *c =
+                    &m->columns.items[m->ways[i].column];
+                if (c->device == d) {
+                    blocked += m->lp.x[i] / c->batch * excess(m, c, a);
+                }
+            }
+            double share = fmin(blocked / device->units, MOST_BLOCKED);
+            bool shared = device->discipline == CVG_PROCESSOR_SHARING;
+            uint32_t places = shared ? device->in_flight : 1;
+            *open_to(m, a, d) = 1 - pow(share, places);
+        }
+    }
+}
+
 /* All columns where they can run; `value` by app, in the objective; `in_row`:
  * what counts in the app's row is what is met, not what is taken. */
 static void add_ways(struct maker *m, const double *value, bool by_met)
@@ -192,8 +256,9 @@ static void add_ways(struct maker *m, const double *value, bool by_met)
                 !cvg__place_runs(p, c->variant)) {
                 continue;
             }
-            cvg__lp_column(&m->lp, value[c->app] * c->value, time_of(m, c));
-            cvg__lp_element(&m->lp, m->app_row[c->app], by_met ? c->value : 1);
+            double met = c->value * *open_to(m, c->app, c->device);
+            cvg__lp_column(&m->lp, value[c->app] * met, time_of(m, c));
+            cvg__lp_element(&m->lp, m->app_row[c->app], by_met ? met : 1);
             cvg__lp_element(&m->lp, m->place_row[k], time_of(m, c));
             if (m->mean_row[c->app] >= 0 && c->gain != 0) {
                 cvg__lp_element(&m->lp, m->mean_row[c->app], c->gain);
@@ -201,6 +266,7 @@ static void add_ways(struct maker *m, const double *value, bool by_met)
             m->ways[n++] = (struct way){.column = i, .place = k};
         }
     }
+    m->n_ways = n;
 }
 
 /* Apps that could be served, but not with what is kept now. */
@@ -223,7 +289,7 @@ static uint32_t left_out(const struct maker *m)
 }
 
 /* How far could the load grow? Negative: so many apps are left out. */
-static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
+static enum cvg_status solve_factor_once(struct maker *m, struct cvg_error *err)
 {
     static const double nothing[CVG_MAX_APPS] = {0};
     uint32_t missing = left_out(m);
@@ -250,6 +316,25 @@ static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
     return status;
 }
 
+static void all_open(struct maker *m)
+{
+    for (size_t i = 0; i < m->box->n_apps * m->box->n_devices; i++) {
+        m->open[i] = 1;
+    }
+}
+
+/* Twice: the second time it is known who is in whose way. */
+static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
+{
+    all_open(m);
+    enum cvg_status status = solve_factor_once(m, err);
+    if (status == CVG_OK && m->score > 0) {
+        blocking(m);
+        status = solve_factor_once(m, err);
+    }
+    return status;
+}
+
 static bool guarantees(const struct maker *m, uint32_t app)
 {
     return planned(m, app) &&
@@ -264,8 +349,8 @@ static double held_rps(const struct maker *m, uint32_t app)
 
 /* What is worth most, with the windows of these apps given up and the others'
  * held. Negative score: they cannot be. */
-static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
-                                   struct cvg_error *err)
+static enum cvg_status solve_worth_once(struct maker *m, const bool *given_up,
+                                        struct cvg_error *err)
 {
     double value[CVG_MAX_APPS] = {0};
     add_rows(m);
@@ -289,6 +374,18 @@ static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
     }
     if (status != CVG_OK && err != NULL) {
         *err = why;
+    }
+    return status;
+}
+
+static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
+                                   struct cvg_error *err)
+{
+    all_open(m);
+    enum cvg_status status = solve_worth_once(m, given_up, err);
+    if (status == CVG_OK && m->score > 0) {
+        blocking(m);
+        status = solve_worth_once(m, given_up, err);
     }
     return status;
 }
@@ -479,7 +576,8 @@ static void take_flows(const struct maker *m, struct cvg_plan *out)
             continue;
         }
         const struct cvg__column *c = &m->columns.items[m->ways[i].column];
-        out->served_rps[c->app] += c->value * m->lp.x[i];
+        out->served_rps[c->app] +=
+            c->value * *open_to(m, c->app, c->device) * m->lp.x[i];
         out->busy[c->device] +=
             m->lp.x[i] * time_of(m, c) / m->box->devices[c->device].units;
         struct cvg_flow *f = NULL;
@@ -621,6 +719,7 @@ enum cvg_status cvg_plan_make(const struct cvg_box *box,
     cvg__lp_fini(&m->lp);
     free(m->ways);
     free(m->place_row);
+    free(m->open);
     free(m);
     return status;
 }

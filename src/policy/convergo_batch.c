@@ -15,6 +15,8 @@
 #define CHEAPER 0.97
 /* While an app's window is behind, others pay so many times the price. */
 #define BEHIND 1.1
+/* How far the load could grow where there is room. */
+#define ROOM 1.4
 /* What a shared unit holds may turn out to be that much more work. */
 #define LONGER 0.02
 
@@ -74,8 +76,11 @@ static cvg_time finish_of(const struct cvg__convergo *s,
                           const struct cvg_unit *unit, uint32_t app,
                           const struct cvg__way *way, uint32_t n)
 {
+    /* While there is room, with all the more certainty. */
+    enum cvg_quantile quantile =
+        s->plan == NULL || s->plan->factor >= ROOM ? CVG_P99 : CVG_P95;
     cvg_time finish =
-        cvg_view_finish(view, unit, way->variant, 0, way->exit, n, CVG_P95);
+        cvg_view_finish(view, unit, way->variant, 0, way->exit, n, quantile);
     if (finish == CVG_NEVER || s->plan == NULL) {
         return finish;
     }

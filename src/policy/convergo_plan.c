@@ -10,17 +10,21 @@
 /* Up to that share of full load a device's time is free; from there on it costs
  * more and more, at full load its price. */
 #define AT_EASE 0.6
+/* The same of one device that has no price of its own. */
+#define DEVICE_AT_EASE 0.75
 /* A flow of less than that share of its app is no home. */
 #define LEAST_SHARE 0.02
 /* Another home is worth waiting for at that share of the cost. */
-#define WORTH_WAITING 0.8
+#define WORTH_WAITING 0.95
+/* How often the room left on a shared unit is taken at the wrong moment. */
+#define ROOM_LEFT 0.2
 /* An urgent request needs so many times its time to be safe. */
 #define ELBOW_ROOM 2
 
-/* From nothing at AT_EASE to 1 at full load. */
-static double crowding(double load)
+/* From nothing at ease to 1 at full load. */
+static double crowding(double load, double at_ease)
 {
-    double crowd = fmin(fmax((load - AT_EASE) / (1 - AT_EASE), 0), 1);
+    double crowd = fmin(fmax((load - at_ease) / (1 - at_ease), 0), 1);
     return crowd * crowd;
 }
 
@@ -53,8 +57,9 @@ static void take_prices(struct cvg__convergo *s, const struct cvg_view *view)
         double busy = plan->busy[d] * load;
         /* A device that is nearly full has no price yet, but what comes in
          * between makes others wait. */
-        double charge = fmax(price * crowding(load),
-                             earnings(s, view, d) * load * crowding(busy));
+        double charge =
+            fmax(price * crowding(load, AT_EASE),
+                 earnings(s, view, d) * load * crowding(busy, DEVICE_AT_EASE));
         s->price[d] = (price + least) * 1e-9;
         s->charge[d] = charge * 1e-9;
         s->spare[d] = fmax(view->box->devices[d].units * (1 - busy), 0);
@@ -265,10 +270,13 @@ double cvg__convergo_harm(const struct cvg__convergo *s,
 {
     const struct cvg_device *d = &view->box->devices[unit->device];
     double harm = 0;
-    if (s->plan == NULL ||
-        (d->discipline != CVG_FCFS && d->in_flight > unit->n_held + 1)) {
-        return 0; /* a shared unit has room for one more */
+    if (s->plan == NULL) {
+        return 0;
     }
+    /* Where a shared unit has room for one more, it is blocked only when that
+     * is taken, too. */
+    bool has_room =
+        d->discipline != CVG_FCFS && d->in_flight > unit->n_held + 1;
     for (uint32_t a = 0; a < view->n_apps; a++) {
         const struct cvg__app_state *other = &s->apps[a];
         if (a == app ||
@@ -283,5 +291,5 @@ double cvg__convergo_harm(const struct cvg__convergo *s,
             harm += other->worth * lost_s * fmax(left, 0);
         }
     }
-    return harm;
+    return has_room ? ROOM_LEFT * harm : harm;
 }
