@@ -51,6 +51,13 @@ events:
 """
 
 
+MANY = []
+for policy in ("fifo", "edf", "accuracy-first", "throughput-first",
+               "least-slack", "slo-mael", "convergo",
+               "allocation=none,order=edf,batching=greedy,exits=last"):
+    MANY += ["--policy", policy]
+
+
 def percent(share):
     """As tables show it."""
     return "100.0" if share >= 1 else "%.2f" % min(100 * share, 99.99)
@@ -290,13 +297,8 @@ class Browser(Page):
                 ".map(e => e.dataset.series))].join()"), "1")
 
     def test_nothing_overflows_and_nothing_overlaps(self):
-        many = []
-        for policy in ("fifo", "edf", "accuracy-first", "throughput-first",
-                       "least-slack", "slo-mael", "convergo",
-                       "allocation=none,order=edf,batching=greedy,exits=last"):
-            many += ["--policy", policy]
-        for options in (["--policy", "edf"], many + ["--load", "1"],
-                        many + ["--load", "0.5,1,2"]):
+        for options in (["--policy", "edf"], MANY + ["--load", "1"],
+                        MANY + ["--load", "0.5,1,2"]):
             self.sim(*options)
             for width in (1400, 400):
                 self.open(width=width)
@@ -376,7 +378,7 @@ class Browser(Page):
             "rgb(255, 255, 255)")
 
     def test_colours_of_text_have_contrast(self):
-        self.sim("--policy", "edf", "--policy", "fifo", "--load", "1,2")
+        self.sim(*MANY, "--load", "1")
         for scheme in ("light", "dark"):
             self.open(scheme=scheme)
             worst = self.browser.evaluate("""(() => {
