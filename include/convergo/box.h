@@ -22,6 +22,7 @@
 #define CVG_MAX_UNITS 1024U /* over all devices */
 #define CVG_MAX_IN_FLIGHT 16U
 #define CVG_MAX_BATCH 256U
+#define CVG_MAX_SOURCES 64U /* of the figures of one device */
 
 enum cvg_device_kind {
     CVG_CPU,
@@ -79,6 +80,10 @@ struct cvg_device {
     double switch_ns_per_mib; /* of min(weights, cache) */
     double idle_w, busy_w;
     bool emulated; /* its times come from a profile of another device */
+    /* Where its figures come from, as the profile says: each text once, no more
+     * than CVG_MAX_SOURCES of them. */
+    char **sources;
+    size_t n_sources;
 };
 
 struct cvg_contention { /* all of them busy: each is slower by this factor */

@@ -24,7 +24,7 @@ struct bench {
     const char *target, *workload_path;
     const char *policies[MAX_POLICIES];
     size_t n_policies;
-    const char *json, *dataset;
+    const char *json, *page, *dataset;
     bool labels;
     uint64_t seed;
     uint64_t connections; /* 0: not given */
@@ -81,6 +81,10 @@ static enum cvg_status set_option(struct bench *b, const char *flag,
     }
     if (strcmp(flag, "--json") == 0) {
         b->json = value;
+        return CVG_OK;
+    }
+    if (strcmp(flag, "--report") == 0) {
+        b->page = value;
         return CVG_OK;
     }
     if (strcmp(flag, "--dataset") == 0) {
@@ -156,6 +160,9 @@ static int take_options(struct bench *b, int argc, char **argv)
     b->remote = cvg_is_url(b->target);
     if (b->remote && b->n_policies > 0) {
         return cvg_cli_usage(b->verb, "--policy: a running server has its own");
+    }
+    if (b->page != NULL && b->json != NULL && strcmp(b->page, b->json) == 0) {
+        return cvg_cli_usage(b->verb, "--json and --report: two files");
     }
     return 0;
 }
@@ -340,7 +347,8 @@ static enum cvg_status show(const struct bench *b, const json_t *reports,
 {
     const json_t *shown =
         json_array_size(reports) == 1 ? json_array_get(reports, 0) : reports;
-    bool to_stdout = b->json != NULL && strcmp(b->json, "-") == 0;
+    bool to_stdout = (b->json != NULL && strcmp(b->json, "-") == 0) ||
+                     (b->page != NULL && strcmp(b->page, "-") == 0);
     FILE *out = to_stdout ? stderr : stdout;
     cvg_report_table(out, shown);
     size_t i;
@@ -349,7 +357,14 @@ static enum cvg_status show(const struct bench *b, const json_t *reports,
     {
         warn(out, report);
     }
-    return b->json == NULL ? CVG_OK : cvg_report_write(b->json, shown, err);
+    enum cvg_status status =
+        b->json == NULL ? CVG_OK : cvg_report_write(b->json, shown, err);
+    if (status == CVG_OK && b->page != NULL) {
+        struct cvg_page page = {
+            .reports = reports, .box = b->box, .workload = b->workload};
+        status = cvg_report_write_page(b->page, &page, err);
+    }
+    return status;
 }
 
 /* Many connections at once need as many descriptors. */
@@ -421,6 +436,7 @@ const struct cvg_verb cvg_verb_bench = {
         "                    none has come for so long and the largest\n"
         "                    deadline (30s); what is open then has failed\n"
         "  --connections N   open at once at most (8192; of a URL: 500)\n"
-        "  --json FILE       write the report; - is stdout\n",
+        "  --json FILE       write the report; - is stdout\n"
+        "  --report FILE     a page with plots, for a browser\n",
     .run = run,
 };

@@ -11,7 +11,7 @@
 #include <time.h>
 
 struct options {
-    const char *record, *policy, *json;
+    const char *record, *policy, *json, *page;
 };
 
 /* --- options -------------------------------------------------------------- */
@@ -22,9 +22,10 @@ static int read_options(const struct cvg_verb *verb, int argc, char **argv,
 {
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        const char **to = strcmp(arg, "--policy") == 0 ? &o->policy
-                          : strcmp(arg, "--json") == 0 ? &o->json
-                                                       : NULL;
+        const char **to = strcmp(arg, "--policy") == 0   ? &o->policy
+                          : strcmp(arg, "--json") == 0   ? &o->json
+                          : strcmp(arg, "--report") == 0 ? &o->page
+                                                         : NULL;
         if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
             return cvg_cli_help(verb);
         }
@@ -42,12 +43,19 @@ static int read_options(const struct cvg_verb *verb, int argc, char **argv,
             o->record = arg;
         }
     }
+    if (o->page != NULL && o->json != NULL && strcmp(o->page, o->json) == 0) {
+        return cvg_cli_usage(verb, "--json and --report: two files");
+    }
+    if (o->page != NULL && o->policy == NULL) {
+        return cvg_cli_usage(verb, "--report compares with a --policy");
+    }
     return o->record != NULL ? -1 : cvg_cli_usage(verb, "which record?");
 }
 
 static bool to_stdout(const struct options *o)
 {
-    return o->json != NULL && strcmp(o->json, "-") == 0;
+    return (o->json != NULL && strcmp(o->json, "-") == 0) ||
+           (o->page != NULL && strcmp(o->page, "-") == 0);
 }
 
 /* --- what it is a record of ----------------------------------------------- */
@@ -218,12 +226,18 @@ static int try_policy(const struct cvg_verb *verb, const struct options *o,
                "came, as recorded;\ntimes by the profile.\n\n");
         cvg_report_table(stdout, reports);
     }
+    struct cvg_page page = {.reports = reports, .box = cvg_record_box(r)};
+    if (o->page != NULL &&
+        cvg_report_write_page(o->page, &page, &err) != CVG_OK) {
+        json_decref(reports);
+        return cvg_cli_fail(verb, &err);
+    }
     return write_json(verb, o, reports);
 }
 
 static int run(const struct cvg_verb *verb, int argc, char **argv)
 {
-    struct options o = {NULL, NULL, NULL};
+    struct options o = {.record = NULL};
     struct cvg_error err;
     struct cvg_record *r;
     int code = read_options(verb, argc, argv, &o);
@@ -240,7 +254,7 @@ static int run(const struct cvg_verb *verb, int argc, char **argv)
 
 const struct cvg_verb cvg_verb_replay = {
     .name = "replay",
-    .usage = "RECORD [--policy P] [--json FILE]",
+    .usage = "RECORD [--policy P] [--json FILE] [--report FILE]",
     .summary = "go through a recorded run again",
     .help =
         "Without --policy: are the actions the same, byte for byte? Exit 1 if\n"
@@ -249,6 +263,7 @@ const struct cvg_verb cvg_verb_replay = {
         "  --policy P    a policy, or parts (order=edf,batching=greedy)\n"
         "  --json FILE   what was found, or the reports (- is standard "
         "output)\n"
+        "  --report FILE a page with plots that compares the two\n"
         "  --help        show this\n",
     .run = run,
 };

@@ -21,6 +21,9 @@
 #define MAX_LOADS 1000
 #define MAX_SEEDS 10000
 #define MAX_RUNS 10000
+/* Of the timelines on a page: 40 bytes each. */
+#define MAX_SPANS 60000
+#define MAX_SPANS_OF_RUN 6000
 
 struct sim {
     const char *names[2];                       /* box, workload */
@@ -31,16 +34,17 @@ struct sim {
     size_t n_loads;
     uint64_t seed, seeds, at_once; /* at_once 0: as many as there are cores */
     double find_joint;             /* 0: nothing is looked for */
-    const char *json, *requests;
+    const char *json, *requests, *page;
 
     struct cvg_box *box;
     struct cvg_workload *workload;
     struct cvg__sim_setup setup;
-    struct cvg_output json_out, requests_out;
+    struct cvg_output json_out, requests_out, page_out;
     struct cvg__sim_found found[MAX_POLICIES];
     struct cvg__sim_job *jobs; /* policies outermost, then loads, then seeds */
     size_t n_jobs;
     json_t **reports; /* [n_jobs] */
+    json_t *details;  /* of each report, for the page */
 };
 
 /* --- options -------------------------------------------------------------- */
@@ -192,6 +196,23 @@ static enum cvg_status set_requests(void *target, const char *value,
     return CVG_OK;
 }
 
+static enum cvg_status set_page(void *target, const char *value,
+                                struct cvg_error *err)
+{
+    struct sim *s = target;
+    (void)err;
+    s->page = value;
+    s->setup.details = true;
+    return CVG_OK;
+}
+
+static enum cvg_status set_timeline(void *target, const char *value,
+                                    struct cvg_error *err)
+{
+    struct sim *s = target;
+    return cvg_parse_span(value, &s->setup.timeline_from, err);
+}
+
 static const struct cvg_option_row options[] = {
     {"--policy", false, set_policy},       {"--load", false, set_load},
     {"--seed", false, set_seed},           {"--seeds", false, set_seeds},
@@ -199,6 +220,7 @@ static const struct cvg_option_row options[] = {
     {"--warmup", false, set_warmup},       {"--overhead", false, set_overhead},
     {"--bound", true, set_bound},          {"--jobs", false, set_jobs},
     {"--json", false, set_json},           {"--requests", false, set_requests},
+    {"--report", false, set_page},         {"--timeline", false, set_timeline},
 };
 
 /* What one option says must not contradict another. Exit code. */
@@ -224,6 +246,13 @@ static int check_options(const struct cvg_verb *verb, struct sim *s)
         (policies * loads * s->seeds > 1 || s->find_joint > 0)) {
         return cvg_cli_usage(verb, "--requests is for one run: one policy, one "
                                    "load, one seed");
+    }
+    if (s->setup.timeline_from >= 0 && s->page == NULL) {
+        return cvg_cli_usage(verb, "--timeline is for the page of --report");
+    }
+    s->setup.timeline_most = MAX_SPANS / (policies * loads);
+    if (s->setup.timeline_most > MAX_SPANS_OF_RUN) {
+        s->setup.timeline_most = MAX_SPANS_OF_RUN;
     }
     return 0;
 }
@@ -303,17 +332,37 @@ static enum cvg_status open_output(const struct sim *s, const char *path,
     return status == CVG_OK ? CVG_OK : err->status;
 }
 
+static enum cvg_status check_apart(const char *option, const char *path,
+                                   const char *other, const char *other_path,
+                                   struct cvg_error *err)
+{
+    if (path != NULL && other_path != NULL && same_file(path, other_path)) {
+        return cvg_fail(err, CVG_INVALID,
+                        "%s and %s cannot both be written to %s", option, other,
+                        path);
+    }
+    return CVG_OK;
+}
+
 static enum cvg_status open_outputs(struct sim *s, struct cvg_error *err)
 {
-    if (s->json != NULL && s->requests != NULL &&
-        same_file(s->json, s->requests)) {
-        return cvg_fail(err, CVG_INVALID,
-                        "--json and --requests cannot both be written to %s",
-                        s->json);
+    enum cvg_status status =
+        check_apart("--json", s->json, "--requests", s->requests, err);
+    if (status == CVG_OK) {
+        status = check_apart("--json", s->json, "--report", s->page, err);
     }
-    enum cvg_status status = open_output(s, s->json, &s->json_out, err);
+    if (status == CVG_OK) {
+        status =
+            check_apart("--requests", s->requests, "--report", s->page, err);
+    }
+    if (status == CVG_OK) {
+        status = open_output(s, s->json, &s->json_out, err);
+    }
     if (status == CVG_OK) {
         status = open_output(s, s->requests, &s->requests_out, err);
+    }
+    if (status == CVG_OK) {
+        status = open_output(s, s->page, &s->page_out, err);
     }
     s->setup.rows = s->requests_out.file;
     return status;
@@ -340,6 +389,27 @@ static void show_found(FILE *out, const struct sim *s)
     }
 }
 
+static enum cvg_status write_page(struct sim *s, const json_t *reports,
+                                  struct cvg_error *err)
+{
+    struct cvg_page page = {
+        .reports = reports,
+        .details = s->details,
+        .box = s->box,
+        .workload = s->workload,
+    };
+    if (!cvg_report_page(s->page_out.file, &page) &&
+        ferror(s->page_out.file) == 0) {
+        return cvg_fail(err, CVG_NOMEM, "%s: out of memory for it", s->page);
+    }
+    return cvg_output_commit(&s->page_out, err);
+}
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
 static enum cvg_status write_reports(struct sim *s, struct cvg_error *err)
 {
     json_t *all = json_array();
@@ -347,8 +417,8 @@ static enum cvg_status write_reports(struct sim *s, struct cvg_error *err)
         json_array_append(all, s->reports[i]);
     }
     const json_t *shown = s->n_jobs == 1 ? s->reports[0] : all;
-    bool taken = (s->json != NULL && strcmp(s->json, "-") == 0) ||
-                 (s->requests != NULL && strcmp(s->requests, "-") == 0);
+    bool taken =
+        is_stdout(s->json) || is_stdout(s->requests) || is_stdout(s->page);
     FILE *out = taken ? stderr : stdout;
     if (s->n_jobs == 1) {
         cvg_report_table(out, shown);
@@ -365,6 +435,9 @@ static enum cvg_status write_reports(struct sim *s, struct cvg_error *err)
     }
     if (status == CVG_OK && s->requests_out.file != NULL) {
         status = cvg_output_commit(&s->requests_out, err);
+    }
+    if (status == CVG_OK && s->page_out.file != NULL) {
+        status = write_page(s, all, err);
     }
     json_decref(all);
     return status;
@@ -399,6 +472,7 @@ static void add_jobs(struct sim *s, size_t policy, double load)
         *job = s->policies[policy];
         job->load = load;
         job->seed = s->seed + k;
+        job->shown = k == 0;
     }
 }
 
@@ -423,6 +497,16 @@ static enum cvg_status plan_runs(struct sim *s, struct cvg_error *err)
     return CVG_OK;
 }
 
+/* They are for the page alone. */
+static void take_details(struct sim *s)
+{
+    s->details = json_array();
+    for (size_t i = 0; i < s->n_jobs; i++) {
+        json_array_append(s->details, json_object_get(s->reports[i], "detail"));
+        json_object_del(s->reports[i], "detail");
+    }
+}
+
 /* The reports of a search are those of the loads that it found. */
 static enum cvg_status run_all(struct sim *s, struct cvg_error *err)
 {
@@ -430,7 +514,7 @@ static enum cvg_status run_all(struct sim *s, struct cvg_error *err)
     enum cvg_status status = CVG_OK;
     if (s->find_joint > 0) {
         struct cvg__sim_setup setup = s->setup;
-        setup.bound = false; /* only of the loads that are found */
+        setup.bound = setup.details = false; /* only of the loads found */
         status = cvg__sim_search(&search, &setup, s->found, err);
     }
     if (status == CVG_OK) {
@@ -439,6 +523,9 @@ static enum cvg_status run_all(struct sim *s, struct cvg_error *err)
     if (status == CVG_OK) {
         status = cvg__sim_run_all(&s->setup, s->jobs, s->n_jobs, s->at_once,
                                   s->reports, err);
+    }
+    if (status == CVG_OK && s->setup.details) {
+        take_details(s);
     }
     for (size_t i = 0; status == CVG_OK && s->find_joint > 0 && i < s->n_jobs;
          i++) {
@@ -453,6 +540,8 @@ static void fini(struct sim *s)
 {
     cvg_output_abandon(&s->json_out);
     cvg_output_abandon(&s->requests_out);
+    cvg_output_abandon(&s->page_out);
+    json_decref(s->details);
     for (size_t i = 0; i < s->n_jobs; i++) {
         json_decref(s->reports[i]);
     }
@@ -474,7 +563,8 @@ static int run(const struct cvg_verb *verb, int argc, char **argv)
         cvg_fail(&err, CVG_NOMEM, "out of memory");
         return cvg_cli_fail(verb, &err);
     }
-    *s = (struct sim){.seed = 1, .seeds = 1, .setup = {.warmup = -1}};
+    *s = (struct sim){
+        .seed = 1, .seeds = 1, .setup = {.warmup = -1, .timeline_from = -1}};
     int code =
         cvg_cli_options(verb, argc, argv, options,
                         sizeof options / sizeof *options, s, s->names, 2);
@@ -521,6 +611,9 @@ const struct cvg_verb cvg_verb_sim = {
         "  --jobs N              runs at once (one a core)\n"
         "  --json FILE           write the reports; - is stdout\n"
         "  --requests FILE       a CSV row for each request, in the order in\n"
-        "                        which they ended (of a single run)\n",
+        "                        which they ended (of a single run)\n"
+        "  --report FILE         a page with plots, for a browser\n"
+        "  --timeline TIME       its timelines begin then (the end of the "
+        "warm-up)\n",
     .run = run,
 };

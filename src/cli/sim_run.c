@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "cli/jobs.h"
+#include "cli/sim_detail.h"
 #include "cli/sim_rows.h"
 #include "optimize/bound.h"
 #include "report/report.h"
@@ -13,8 +14,9 @@
 /* Some hours of one core. */
 #define MOST_REQUESTS 1e10
 /* Ended requests are looked up right after the step that ended them. */
-#define ROWS_KEPT 4096
+#define ENDED_KEPT 4096
 #define PROGRESS_STEPS 200
+#define TIMELINE CVG_S(5)
 
 /* --- the workload of a run ------------------------------------------------ */
 
@@ -106,12 +108,81 @@ static json_t *report(struct cvg_sim *sim, const struct cvg__sim_setup *setup,
     return cvg_report_json(&run);
 }
 
+/* Who looks on. */
+struct watchers {
+    struct cvg__sim_rows *rows;     /* NULL: nobody wants rows */
+    struct cvg__sim_detail *detail; /* NULL: nobody wants details */
+};
+
+static void watch(void *context, const struct cvg_event *event,
+                  const struct cvg_actions *actions)
+{
+    const struct watchers *w = context;
+    if (w->rows != NULL) {
+        cvg__sim_rows_watch(w->rows, event, actions);
+    }
+    if (w->detail != NULL) {
+        cvg__sim_detail_watch(w->detail, event, actions);
+    }
+}
+
+static void ended(void *context, uint32_t device,
+                  const struct cvg_model_done *done)
+{
+    const struct watchers *w = context;
+    if (w->detail != NULL) {
+        cvg__sim_detail_ended(w->detail, device, done);
+    }
+}
+
+static enum cvg_status create_detail(const struct cvg__sim_setup *setup,
+                                     const struct cvg_workload *workload,
+                                     double load, struct cvg__sim_detail **out,
+                                     struct cvg_error *err)
+{
+    cvg_time from =
+        setup->timeline_from < 0 ? workload->warmup : setup->timeline_from;
+    struct cvg__sim_detail_options options = {
+        .box = setup->box,
+        .duration = cvg_workload_duration(workload, load),
+        .from = from,
+        .until = from + TIMELINE,
+        .most = setup->timeline_most,
+    };
+    return cvg__sim_detail_create(&options, out, err);
+}
+
+static void add_detail(json_t *report, struct cvg_sim *sim, cvg_span warmup,
+                       const struct cvg__sim_detail *detail)
+{
+    json_t *all =
+        json_pack("{s:f, s:o}", "warmup_s", (double)warmup * 1e-9, "latencies",
+                  cvg__sim_detail_latencies(cvg_sim_stats(sim)));
+    if (detail != NULL) {
+        json_object_set_new(all, "shares", cvg__sim_detail_shares(detail));
+        json_object_set_new(all, "timeline", cvg__sim_detail_timeline(detail));
+    }
+    json_object_set_new(report, "detail", all);
+}
+
+static void run_to_the_end(struct cvg_sim *sim, cvg_span duration,
+                           FILE *progress)
+{
+    if (progress != NULL) {
+        run_telling(sim, duration, progress);
+        cvg_sim_finish(sim);
+    } else {
+        cvg_sim_run(sim);
+    }
+}
+
 enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
                              const struct cvg__sim_job *job, json_t **out,
                              struct cvg_error *err)
 {
     struct cvg_workload workload = cut(setup, job->load);
     struct cvg__sim_rows rows = {.out = setup->rows, .box = setup->box};
+    struct watchers watchers = {.rows = setup->rows != NULL ? &rows : NULL};
     struct cvg_sim_options options = {
         .box = setup->box,
         .workload = &workload,
@@ -120,40 +191,51 @@ enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
         .seed = job->seed,
         .overhead = setup->overhead,
         .clock = now_ns,
-        .ended_kept = setup->rows != NULL ? ROWS_KEPT : 1,
-        .watch = setup->rows != NULL ? cvg__sim_rows_watch : NULL,
-        .context = &rows,
+        .context = &watchers,
     };
     struct cvg_bound bound = {-1, -1};
-    struct cvg_sim *sim;
+    struct cvg_sim *sim = NULL;
     enum cvg_status status = CVG_OK;
     if (setup->bound) {
         status = cvg_bound_run(setup->box, &workload, job->load, job->seed,
                                &bound, err);
     }
+    if (status == CVG_OK && setup->details && job->shown) {
+        status =
+            create_detail(setup, &workload, job->load, &watchers.detail, err);
+    }
+    bool watched = watchers.rows != NULL || watchers.detail != NULL;
+    options.ended_kept = watched ? ENDED_KEPT : 1;
+    options.watch = watched ? watch : NULL;
+    options.ended = watched ? ended : NULL;
     if (status == CVG_OK) {
         status = cvg_sim_create(&options, &sim, err);
     }
     if (status != CVG_OK) {
-        return status;
+        goto out;
     }
     rows.engine = cvg_sim_engine(sim);
-    if (setup->rows != NULL) {
+    if (watchers.rows != NULL) {
         cvg__sim_rows_begin(&rows);
     }
-    if (setup->progress != NULL) {
-        run_telling(sim, cvg_workload_duration(&workload, job->load),
-                    setup->progress);
-        cvg_sim_finish(sim);
-    } else {
-        cvg_sim_run(sim);
+    if (watchers.detail != NULL) {
+        cvg__sim_detail_engine(watchers.detail, cvg_sim_engine(sim));
     }
+    run_to_the_end(sim, cvg_workload_duration(&workload, job->load),
+                   setup->progress);
     *out = report(sim, setup, job, &bound);
-    cvg_sim_destroy(sim);
     if (*out == NULL) {
-        return cvg_fail(err, CVG_NOMEM, "out of memory for the report");
+        status = cvg_fail(err, CVG_NOMEM, "out of memory for the report");
+        goto out;
     }
-    return setup->rows != NULL ? cvg__sim_rows_end(&rows, err) : CVG_OK;
+    if (setup->details) {
+        add_detail(*out, sim, workload.warmup, watchers.detail);
+    }
+    status = watchers.rows != NULL ? cvg__sim_rows_end(&rows, err) : CVG_OK;
+out:
+    cvg_sim_destroy(sim);
+    cvg__sim_detail_destroy(watchers.detail);
+    return status;
 }
 
 /* --- several -------------------------------------------------------------- */

@@ -18,6 +18,11 @@ struct cvg__sim_setup {
     bool bound;        /* of each run: what no policy could beat */
     FILE *rows;        /* a CSV row per request; NULL: none */
     FILE *progress;    /* a terminal, told how far the run is; NULL: none */
+    /* For a page: each report gets a member "detail" of what sim_detail.h
+     * knows, which is not part of the report's schema. */
+    bool details;
+    cvg_time timeline_from; /* negative: from the end of the warm-up */
+    size_t timeline_most;   /* spans */
 };
 
 struct cvg__sim_job {
@@ -25,6 +30,8 @@ struct cvg__sim_job {
     const struct cvg_policy *policy;
     double load;
     uint64_t seed;
+    bool shown; /* on a page, of those that differ in the seed only: it gets a
+                 * timeline and shares over time, too */
 };
 
 /* Could it be run at that load? CVG_INVALID names the workload, and what is too

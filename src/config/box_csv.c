@@ -150,6 +150,32 @@ static enum cvg_status add_point(const struct cvg_csv *csv,
                             : cvg__source_nomem(&csv->source);
 }
 
+/* For people who want to know where a device's figures come from. */
+static enum cvg_status note_source(const struct cvg_csv *csv,
+                                   struct cvg_device *device)
+{
+    const char *text = cvg__csv_text(csv, CVG_PROFILE_SOURCE);
+    bool known = *text == '\0' || device->n_sources == CVG_MAX_SOURCES;
+    for (size_t i = 0; !known && i < device->n_sources; i++) {
+        known = strcmp(device->sources[i], text) == 0;
+    }
+    if (known) {
+        return CVG_OK;
+    }
+    char **grown =
+        realloc(device->sources, (device->n_sources + 1) * sizeof(char *));
+    if (grown == NULL) {
+        return cvg__source_nomem(&csv->source);
+    }
+    device->sources = grown;
+    grown[device->n_sources] = strdup(text);
+    if (grown[device->n_sources] == NULL) {
+        return cvg__source_nomem(&csv->source);
+    }
+    device->n_sources++;
+    return CVG_OK;
+}
+
 /* One row serves all devices of that profile. */
 static enum cvg_status add_to_devices(struct cvg_box_reader *reader,
                                       const struct cvg_csv *csv,
@@ -163,6 +189,9 @@ static enum cvg_status add_to_devices(struct cvg_box_reader *reader,
         if (strcmp(box->devices[d].profile, row->device) == 0) {
             known = true;
             status = add_point(csv, row, box->profile, v, d);
+            if (status == CVG_OK) {
+                status = note_source(csv, &box->devices[d]);
+            }
         }
     }
     return known ? status

@@ -21,6 +21,10 @@ static void free_device(struct cvg_device *device)
         free(device->options[i].value);
     }
     free(device->options);
+    for (size_t i = 0; i < device->n_sources; i++) {
+        free(device->sources[i]);
+    }
+    free(device->sources);
 }
 
 static void free_family(struct cvg_family *family)

@@ -2,6 +2,7 @@
 #include "report/mean.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static bool same(const json_t *a, const json_t *b)
@@ -37,8 +38,8 @@ static struct sums sums_of(const struct cvg__group *group, const char *a,
     struct sums s = {.whole = true};
     for (size_t i = 0; i < group->n; i++) {
         const json_t *of = json_array_get(group->reports, group->from + i);
-        if (group->of_app) {
-            of = json_array_get(json_object_get(of, "apps"), group->app);
+        if (group->list != NULL) {
+            of = json_array_get(json_object_get(of, group->list), group->place);
         }
         of = a == NULL ? of : json_object_get(of, a);
         const json_t *value = json_object_get(of, b);

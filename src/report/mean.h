@@ -3,14 +3,15 @@
 #define CVG_REPORT_MEAN_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct cvg__group {
     const json_t *reports; /* an array; borrowed */
     size_t from, n;
-    bool of_app; /* what is asked for is app `app`'s, not the whole run's */
-    size_t app;
+    /* What is asked for is that of one of "apps" or "devices", by its place
+     * there; NULL: the whole run's. */
+    const char *list;
+    size_t place;
 };
 
 /* The reports from `from` on that share its policy and its load; n is 0 past

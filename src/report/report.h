@@ -1,9 +1,11 @@
-/* The report of a run (DESIGN.md section 6): JSON and a table for terminals. */
+/* The report of a run (DESIGN.md section 6): JSON, tables for terminals, and a
+ * page for browsers. */
 #ifndef CVG_REPORT_REPORT_H
 #define CVG_REPORT_REPORT_H
 
 #include "base/histogram.h"
 #include "base/output.h"
+#include "domain/workload.h"
 #include <convergo/box.h>
 #include <convergo/policy.h>
 #include <convergo/stats.h>
@@ -38,6 +40,26 @@ void cvg_report_table(FILE *out, const json_t *reports);
 /* Of an array, only what compares the runs: a row for each policy and load,
  * with the means over the seeds that stand side by side. */
 void cvg_report_comparison(FILE *out, const json_t *reports);
+
+/* What a page is made of; all borrowed. */
+struct cvg_page {
+    const json_t *reports; /* an array, as for cvg_report_comparison() */
+    /* Beside each report what the driver knows of its run: an object of any of
+     * "warmup_s", "latencies", "shares" and "timeline" (sim_detail.h of the
+     * simulator tells their shapes). NULL: nothing is known of any. */
+    const json_t *details;
+    const struct cvg_box *box;           /* NULL: a box of somebody else */
+    const struct cvg_workload *workload; /* NULL: none */
+};
+
+/* One HTML file that needs nothing else: the template of web/report/ with the
+ * means over seeds, and the details, as its data. False: no memory, or the
+ * stream has failed. */
+bool cvg_report_page(FILE *out, const struct cvg_page *page);
+/* The same to a file, as cvg_report_write(). */
+enum cvg_status cvg_report_write_page(const char *path,
+                                      const struct cvg_page *page,
+                                      struct cvg_error *err);
 
 /* As JSON text. False: no memory, or the stream has failed. */
 bool cvg_report_print(FILE *out, const json_t *reports);

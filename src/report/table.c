@@ -304,8 +304,8 @@ static void apps_joint_table(FILE *out, struct cvg_grid *g,
     for (struct cvg__group group = cvg__group_at(reports, 0); group.n > 0;
          group = cvg__group_at(reports, group.from + group.n)) {
         group_cells(g, &group);
-        group.of_app = true;
-        for (group.app = 0; group.app < n; group.app++) {
+        group.list = "apps";
+        for (group.place = 0; group.place < n; group.place++) {
             mean_cell(g, &group, percent_cell, "slo", "joint");
         }
     }

@@ -136,6 +136,9 @@ static void complete(struct cvg_sim *sim, uint32_t device)
                      .status = CVG_OK,
                      .run_time = done.finished - done.begun},
         };
+        if (sim->options.ended != NULL) {
+            sim->options.ended(sim->options.context, device, &done);
+        }
         if (sim->options.overhead > 0) {
             tell_later(sim, &event);
             update_contention(sim);

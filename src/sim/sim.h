@@ -11,6 +11,8 @@
 #include <convergo/engine.h>
 #include <convergo/stats.h>
 
+struct cvg_model_done; /* device/model.h */
+
 struct cvg_sim_options {
     const struct cvg_box *box;           /* borrowed, as all below */
     const struct cvg_workload *workload; /* NULL: only what is injected */
@@ -24,7 +26,11 @@ struct cvg_sim_options {
     /* May be NULL: told of every event before and of its actions after it. */
     void (*watch)(void *context, const struct cvg_event *event,
                   const struct cvg_actions *actions);
-    void *context;
+    /* May be NULL: told of every batch that a device has ended, before the
+     * engine is. */
+    void (*ended)(void *context, uint32_t device,
+                  const struct cvg_model_done *done);
+    void *context; /* of both */
     /* May be NULL: ns on a clock, to time every 16th step. */
     int64_t (*clock)(void);
     uint32_t time_every; /* steps between two timed ones; 0: 16 */

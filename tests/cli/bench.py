@@ -215,6 +215,20 @@ class Latency(Fake):
         self.assertEqual(report["slo"]["deadline"], 1)
         self.assertIsNone(report["slo"]["energy"])
 
+    def test_the_page_is_of_the_same_numbers(self):
+        server = self.start([app("a", deadline_us=1000000)],
+                            lambda *_: (0, 200, served()))
+        page = self.path("page.html")
+        report = self.bench(server, periodic(50), "--report", page)
+        with open(page) as file:
+            text = file.read()
+        data = json.loads(re.search('id="data">(.*?)</script>', text)[1])
+        (group,) = data["groups"]
+        self.assertEqual(group["mode"], "live")
+        self.assertAlmostEqual(group["mean"]["latency_ms.p99"],
+                               report["latency_ms"]["p99"], 3)
+        self.assertEqual(group["apps"][0]["name"], "a")
+
     def test_a_stall_is_charged_to_all_that_came_during_it(self):
         """The mistake of closed-loop clients: to wait with the server."""
         server = self.start([app("a", deadline_us=100000)],

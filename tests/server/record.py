@@ -228,6 +228,12 @@ class Record(_server.Case):
         self.assertEqual(offered[0], offered[1])
         self.assertGreater(reports[0]["requests"]["served"], 20)
         self.assertEqual(self.replay("--policy", "fifo"), reports)
+        page = os.path.join(os.path.dirname(self.file), "page.html")
+        self.replay("--policy", "fifo", "--report", page)
+        with open(page) as file:
+            self.assertIn('"policy":"fifo"', file.read())
+        code, _, err = convergo("replay", self.file, "--report", page)
+        self.assertEqual(code, 2)
         code, out, _ = convergo("replay", self.file, "--policy", "fifo")
         self.assertEqual(code, 0)
         self.assertIn("Both are simulated", out)

@@ -34,6 +34,19 @@ static void test_devices(void **state)
     cvg_box_destroy(box);
 }
 
+/* Each text once, and none for a device whose rows do not say. */
+static void test_where_figures_come_from(void **state)
+{
+    (void)state;
+    struct cvg_box *box = good_box();
+    assert_int_equal(box->devices[0].n_sources, 1);
+    assert_string_equal(box->devices[0].sources[0], "made up");
+    assert_int_equal(box->devices[1].n_sources, 0);
+    assert_int_equal(box->devices[2].n_sources, 1);
+    assert_string_equal(box->devices[2].sources[0], "made, up");
+    cvg_box_destroy(box);
+}
+
 static void test_device_defaults(void **state)
 {
     (void)state;
@@ -346,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_where_figures_come_from),
         cmocka_unit_test(test_device_defaults),
         cmocka_unit_test(test_families_and_variants),
         cmocka_unit_test(test_apps),
