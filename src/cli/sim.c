@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_POLICIES 64
@@ -274,15 +273,6 @@ static enum cvg_status read_inputs(struct sim *s, struct cvg_error *err)
 
 /* --- what is written ------------------------------------------------------ */
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat of_a, of_b;
-    return strcmp(a, b) == 0 ||
-           (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 &&
-            S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev &&
-            of_a.st_ino == of_b.st_ino);
-}
-
 static enum cvg_status open_output(const struct sim *s, const char *path,
                                    struct cvg_output *out,
                                    struct cvg_error *err)
@@ -291,7 +281,7 @@ static enum cvg_status open_output(const struct sim *s, const char *path,
         return CVG_OK;
     }
     for (size_t i = 0; i < 2; i++) {
-        if (same_file(path, s->names[i])) {
+        if (cvg_same_file(path, s->names[i])) {
             return cvg_fail(err, CVG_INVALID,
                             "%s is read: it cannot be written, too", path);
         }
@@ -306,7 +296,7 @@ static enum cvg_status open_output(const struct sim *s, const char *path,
 static enum cvg_status open_outputs(struct sim *s, struct cvg_error *err)
 {
     if (s->json != NULL && s->requests != NULL &&
-        same_file(s->json, s->requests)) {
+        cvg_same_file(s->json, s->requests)) {
         return cvg_fail(err, CVG_INVALID,
                         "--json and --requests cannot both be written to %s",
                         s->json);
