@@ -7,7 +7,7 @@
  * to run one application. Arrivals are taken to be Poisson and to be served in
  * the order in which they come. A class that runs in batches of b waits until
  * b are there: the first for b - 1 gaps between its arrivals, the last not at
- * all; full batches are then taken to come like a Poisson process, too.
+ * all. Nobody has to do so: it is what full batches cost.
  *
  * Model `paper` is Ibis to the letter. One unit takes an equal part of the
  * load. Of rates l, times s, switch times o, all in sum L:
@@ -25,6 +25,8 @@
  *                       the service of a request depends on the one before).
  *                       Where it holds several these are taken for
  *                       independent.
+ *     batches           come full, so more regularly than a Poisson process:
+ *                       the wait is less by what Allen and Cunneen (1978) say.
  *     several units     Erlang's C of the load, for the variance of times as
  *                       Lee and Longton (1959) do; exact for exponential times.
  *     sharing           R = s / (1 - rho), whatever the times' distribution;

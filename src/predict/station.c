@@ -68,7 +68,8 @@ void cvg_class_init(struct cvg_class *out, const struct cvg_box *box,
 
 struct load {
     const struct cvg_station *station;
-    double rate; /* of batches, all units together */
+    double rate;  /* of batches, all units together */
+    double gaps2; /* squared variation of the gaps between batches */
     struct cvg__model models[CVG_PREDICT_CLASSES]; /* its variants */
     size_t n_models;
     size_t model_of[CVG_PREDICT_CLASSES]; /* [class] */
@@ -125,6 +126,7 @@ static void add_class(struct load *l, size_t i)
     l->model_of[i] = find_model(l, c);
     struct cvg__model *m = &l->models[l->model_of[i]];
     double share = batches(c) / l->rate;
+    l->gaps2 += share / c->batch;
     m->share += share;
     m->mean_s += share * cvg_class_mean(c);
     m->square_s2 += share * cvg_class_square(c);
@@ -205,6 +207,13 @@ static struct cvg_response by_paper(const struct load *l, double rho)
         .wait_s = wait, .stretch = 1, .delay_chance = rho};
 }
 
+/* Full batches come more regularly than single requests (Allen and Cunneen). */
+static double regularity(const struct load *l)
+{
+    double times2 = l->square_s2 / (l->mean_s * l->mean_s) - 1;
+    return (l->gaps2 + times2) / (1 + times2);
+}
+
 /* Batches in the device, n of them: as in M/M/k the chance of n falls by rho
  * from k on. Up to k x room are on the units. */
 static struct cvg_response by_theory(const struct load *l, double rho)
@@ -215,14 +224,14 @@ static struct cvg_response by_theory(const struct load *l, double rho)
     double chance = erlang_c(k, rho * k);
     double shared = pow(rho, k * ((fcfs ? 1 : s->in_flight) - 1.0));
     struct cvg_response r = {
-        .wait_s =
-            chance * shared * l->square_s2 / (2 * l->mean_s) / (k * (1 - rho)),
+        .wait_s = regularity(l) * chance * shared * l->square_s2 /
+                  (2 * l->mean_s) / (k * (1 - rho)),
         .stretch = 1 + chance * (1 - shared) / (k * (1 - rho)),
         .delay_chance = chance,
     };
     if (fcfs && k == 1 && switches(l)) {
         double wait = cvg__switching_wait(l->models, l->n_models, l->rate);
-        r.wait_s = wait >= 0 ? wait : r.wait_s;
+        r.wait_s = wait >= 0 ? regularity(l) * wait : r.wait_s;
     }
     return r;
 }
