@@ -89,7 +89,8 @@ struct cvg_response {           /* of one class */
 };
 
 /* out[n]: of each class. Returns the load of the units, switching included: 1
- * and more is too much, and all that is in out is INFINITY then. */
+ * and more (or less by a millionth) is too much, and all times are INFINITY
+ * then. */
 double cvg_predict_station(const struct cvg_station *station,
                            enum cvg_predict_model model,
                            struct cvg_response *out);

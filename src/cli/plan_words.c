@@ -84,7 +84,7 @@ static uint32_t flooded(const struct cvg__planned *p)
     uint32_t worst = CVG_ANY;
     for (uint32_t d = 0; d < p->box->n_devices; d++) {
         double rho = p->forecast.devices[d].rho;
-        if (rho >= 1 &&
+        if (rho >= 1 - 1e-6 &&
             (worst == CVG_ANY || rho > p->forecast.devices[worst].rho)) {
             worst = d;
         }

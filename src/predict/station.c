@@ -236,6 +236,8 @@ static struct cvg_response by_theory(const struct load *l, double rho)
     return r;
 }
 
+#define FULL (1 - 1e-6) /* beyond, rounding decides: it is too much */
+
 static double gap_s(const struct cvg_class *c)
 {
     return 1 / c->rate_rps;
@@ -255,7 +257,7 @@ double cvg_predict_station(const struct cvg_station *station,
     }
     double rho = l.rate * l.mean_s / station->units;
     struct cvg_response all = {.wait_s = INFINITY, .stretch = 1};
-    if (rho < 1) {
+    if (rho < FULL) {
         all =
             model == CVG_PREDICT_PAPER ? by_paper(&l, rho) : by_theory(&l, rho);
     }

@@ -14,10 +14,10 @@
 #include <math.h>
 #include <stdio.h>
 
-#define REQUESTS 120000
+#define REQUESTS 80000
 #define MOST 4
 #define WITHIN 0.10
-#define BOXES 12 /* of each sort */
+#define BOXES 10 /* of each sort */
 
 struct mix {
     size_t n;

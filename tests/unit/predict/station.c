@@ -212,6 +212,17 @@ static void too_much(void **state)
     }
 }
 
+/* What rounding makes of a full unit is no finite wait. */
+static void just_full(void **state)
+{
+    (void)state;
+    struct cvg_class c[] = {fixed(0, 30, 10, 0), fixed(1, 70 - 1e-9, 10, 0)};
+    struct cvg_station s = fcfs(1, c, 2);
+    struct cvg_response r[2];
+    (void)cvg_predict_station(&s, CVG_PREDICT_EXACT, r);
+    assert_true(isinf(r[0].mean_s));
+}
+
 /* A profile that varies: points with its mean, slowed down. */
 static void classes_of_a_profile(void **state)
 {
@@ -248,6 +259,7 @@ int main(void)
         cmocka_unit_test(chances_are_those_of_the_cache),
         cmocka_unit_test(batches_wait_to_be_full),
         cmocka_unit_test(too_much),
+        cmocka_unit_test(just_full),
         cmocka_unit_test(classes_of_a_profile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
