@@ -73,7 +73,7 @@ static enum cvg_status look(const struct cvg_fluid_demand *demand,
 enum cvg_status cvg_outlook_of(const struct cvg_fluid_demand *demand,
                                struct cvg_outlook *out, struct cvg_error *err)
 {
-    double price[CVG_MAX_DEVICES];
+    double price[CVG_MAX_DEVICES] = {0};
     return look(demand, out, price, err);
 }
 
@@ -108,7 +108,7 @@ enum cvg_status cvg_forecast_of(const struct cvg_fluid_demand *demand,
                                 struct cvg_forecast *out, struct cvg_error *err)
 {
     const struct cvg_box *box = demand->box;
-    double price[CVG_MAX_DEVICES];
+    double price[CVG_MAX_DEVICES] = {0};
     *out = (struct cvg_forecast){.shares = NULL};
     enum cvg_status status = look(demand, &out->outlook, price, err);
     if (status == CVG_OK) {

@@ -491,11 +491,11 @@ enum cvg_status cvg_fit(const struct cvg_fluid_demand *demand,
                         struct cvg_fit *out, struct cvg_error *err)
 {
     struct program *p = create(demand);
+    *out = (struct cvg_fit){.factor = INFINITY, .exact = true};
     if (p == NULL) {
         return no_memory(err);
     }
-    *out = (struct cvg_fit){
-        .factor = INFINITY, .exact = true, .left_out = p->left_out};
+    out->left_out = p->left_out;
     memcpy(out->is_left_out, p->is_left_out, sizeof out->is_left_out);
     p->grows = grows;
     p->costs = how == CVG_FIT_FREE;
