@@ -105,13 +105,14 @@ static enum cvg_status take_fit(struct times *t, enum cvg_fit_how how,
 static enum cvg_status take_bound(struct times *t, struct cvg_error *err)
 {
     struct cvg_fluid_demand demand = t->demand;
-    struct cvg_fluid *fluid = malloc(sizeof *fluid);
+    struct cvg_fluid *fluid = calloc(1, sizeof *fluid);
     t->out->shares = calloc(CVG_MAX_FLOWS, sizeof *t->out->shares);
-    enum cvg_status status = no_memory(err);
-    if (fluid != NULL && t->out->shares != NULL) {
-        demand.weighted = true;
-        status = cvg_fluid_solve(&demand, fluid, err);
+    if (fluid == NULL || t->out->shares == NULL) {
+        free(fluid);
+        return no_memory(err);
     }
+    demand.weighted = true;
+    enum cvg_status status = cvg_fluid_solve(&demand, fluid, err);
     for (size_t i = 0; status == CVG_OK && i < fluid->n_flows; i++) {
         t->out->shares[t->out->n_shares++] =
             (struct cvg_share){.flow = fluid->flows[i], .unit = CVG_ANY};
