@@ -91,3 +91,12 @@ void cvg_output_abandon(struct cvg_output *o)
     }
     forget(o);
 }
+
+bool cvg_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return strcmp(a, b) == 0 ||
+           (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 &&
+            S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev &&
+            of_a.st_ino == of_b.st_ino);
+}

@@ -8,6 +8,7 @@
 #define CVG_BASE_OUTPUT_H
 
 #include <convergo/status.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 struct cvg_output {
@@ -26,5 +27,8 @@ enum cvg_status cvg_output_commit(struct cvg_output *output,
                                   struct cvg_error *err);
 /* Closes it and leaves what was there; nothing if it is not open. */
 void cvg_output_abandon(struct cvg_output *output);
+
+/* Would writing one change the other? The same path, or the same plain file. */
+bool cvg_same_file(const char *a, const char *b);
 
 #endif

@@ -18,6 +18,7 @@ struct cvg_verb {
 extern const struct cvg_verb cvg_verb_bench;
 extern const struct cvg_verb cvg_verb_check;
 extern const struct cvg_verb cvg_verb_explain;
+extern const struct cvg_verb cvg_verb_plan;
 extern const struct cvg_verb cvg_verb_profile;
 extern const struct cvg_verb cvg_verb_replay;
 extern const struct cvg_verb cvg_verb_serve;

@@ -8,8 +8,9 @@
 #include <string.h>
 
 static const struct cvg_verb *const verbs[] = {
-    &cvg_verb_serve,  &cvg_verb_bench,   &cvg_verb_sim,   &cvg_verb_profile,
-    &cvg_verb_replay, &cvg_verb_explain, &cvg_verb_check, &cvg_verb_version,
+    &cvg_verb_serve,   &cvg_verb_bench, &cvg_verb_sim,
+    &cvg_verb_profile, &cvg_verb_plan,  &cvg_verb_replay,
+    &cvg_verb_explain, &cvg_verb_check, &cvg_verb_version,
 };
 #define N_VERBS (sizeof verbs / sizeof *verbs)
 

@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_POLICIES 64
@@ -303,15 +302,6 @@ static enum cvg_status read_inputs(struct sim *s, struct cvg_error *err)
 
 /* --- what is written ------------------------------------------------------ */
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat of_a, of_b;
-    return strcmp(a, b) == 0 ||
-           (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 &&
-            S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev &&
-            of_a.st_ino == of_b.st_ino);
-}
-
 static enum cvg_status open_output(const struct sim *s, const char *path,
                                    struct cvg_output *out,
                                    struct cvg_error *err)
@@ -320,7 +310,7 @@ static enum cvg_status open_output(const struct sim *s, const char *path,
         return CVG_OK;
     }
     for (size_t i = 0; i < 2; i++) {
-        if (same_file(path, s->names[i])) {
+        if (cvg_same_file(path, s->names[i])) {
             return cvg_fail(err, CVG_INVALID,
                             "%s is read: it cannot be written, too", path);
         }
@@ -336,7 +326,7 @@ static enum cvg_status check_apart(const char *option, const char *path,
                                    const char *other, const char *other_path,
                                    struct cvg_error *err)
 {
-    if (path != NULL && other_path != NULL && same_file(path, other_path)) {
+    if (path != NULL && other_path != NULL && cvg_same_file(path, other_path)) {
         return cvg_fail(err, CVG_INVALID,
                         "%s and %s cannot both be written to %s", option, other,
                         path);

@@ -18,20 +18,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct place { /* of a column of the program */
+    size_t way;
+    uint32_t unit;
+};
+
 struct program {
     const struct cvg_fluid_demand *demand;
     const struct cvg_box *box;
     const struct cvg_app *apps;
     struct cvg__columns columns;
     struct cvg__lp lp;
-    int factor;                /* column f */
+    uint32_t grows; /* the app whose rate f is on; CVG_ANY: all */
+    bool costs;     /* of equally good answers the one that takes least time */
+    int factor;     /* column f */
     int app_row[CVG_MAX_APPS]; /* negative: left out, or asks for nothing */
     int mean_row[CVG_MAX_APPS];
     int device_row[CVG_MAX_DEVICES];
-    bool *only;               /* [n_variants], scratch */
-    bool *allowed;            /* [device][variant] */
-    bool *whole;              /* [columns of lp] */
+    bool *only;           /* [n_variants], scratch */
+    bool *allowed;        /* [device][variant] */
+    bool *whole;          /* [columns of lp] */
+    struct place *places; /* [n_places] of the columns that are ways */
+    size_t n_places, max_places;
     uint32_t n_met, left_out; /* apps */
+    bool is_left_out[CVG_MAX_APPS];
 };
 
 /* --- ways ----------------------------------------------------------------- */
@@ -134,6 +144,7 @@ static bool find_ways(struct program *p)
         }
         if (!keep_met(p, from)) {
             p->left_out++;
+            p->is_left_out[a] = true;
             continue;
         }
         p->n_met++;
@@ -153,16 +164,38 @@ static void add_rows(struct program *p)
     p->factor = cvg__lp_column(&p->lp, 1, 0);
     for (uint32_t a = 0; a < p->box->n_apps; a++) {
         if (p->app_row[a] >= 0) {
-            p->app_row[a] = cvg__lp_row(&p->lp, 0, 0);
+            double own = p->grows == CVG_ANY || p->grows == a ? 0 : 1;
+            p->app_row[a] = cvg__lp_row(&p->lp, own, own);
             p->mean_row[a] = cvg__lp_row(&p->lp, 0, INFINITY);
-            cvg__lp_element(&p->lp, p->app_row[a], -1);
+            if (own == 0) {
+                cvg__lp_element(&p->lp, p->app_row[a], -1);
+            }
         }
     }
 }
 
-static void begin_way(struct program *p, const struct cvg__column *c)
+static void note_place(struct program *p, const struct cvg__column *c,
+                       uint32_t unit)
 {
-    cvg__lp_column(&p->lp, 0, 0);
+    if (p->n_places == p->max_places) {
+        size_t max = p->max_places == 0 ? 256 : 2 * p->max_places;
+        struct place *more = realloc(p->places, max * sizeof *more);
+        if (more == NULL) {
+            p->lp.failed = true;
+            return;
+        }
+        p->places = more;
+        p->max_places = max;
+    }
+    p->places[p->n_places++] =
+        (struct place){.way = (size_t)(c - p->columns.items), .unit = unit};
+}
+
+static void begin_way(struct program *p, const struct cvg__column *c,
+                      uint32_t unit, double cost)
+{
+    note_place(p, c, unit);
+    cvg__lp_column(&p->lp, 0, cost);
     cvg__lp_element(&p->lp, p->app_row[c->app], 1);
     if (c->gain != 0) {
         cvg__lp_element(&p->lp, p->mean_row[c->app], c->gain);
@@ -174,9 +207,10 @@ static double load_of(const struct program *p, const struct cvg__column *c)
     return p->demand->rates_rps[c->app] * c->time_s * slowdown_of(p, c->device);
 }
 
-static void add_way(struct program *p, const struct cvg__column *c, int row)
+static void add_way(struct program *p, const struct cvg__column *c,
+                    uint32_t unit, int row)
 {
-    begin_way(p, c);
+    begin_way(p, c, unit, p->costs ? load_of(p, c) : 0);
     cvg__lp_element(&p->lp, row, load_of(p, c));
 }
 
@@ -188,7 +222,7 @@ static bool is_allowed(const struct program *p, const struct cvg__column *c)
 /* --- whole numbers -------------------------------------------------------- */
 
 /* One unit of a device that pays: what it holds, and the ways it has then. */
-static void add_unit(struct program *p, uint32_t device)
+static void add_unit(struct program *p, uint32_t device, uint32_t number)
 {
     int unit = cvg__lp_row(&p->lp, -INFINITY, 1);
     int cache = cvg__lp_row(&p->lp, -INFINITY, 1);
@@ -205,7 +239,7 @@ static void add_unit(struct program *p, uint32_t device)
                 cvg__lp_element(&p->lp, held, -1);
                 cvg__lp_element(&p->lp, cache, need(p->box, device, v));
             }
-            add_way(p, c, unit);
+            add_way(p, c, number, unit);
             cvg__lp_element(&p->lp, held, load_of(p, c));
         }
     }
@@ -216,14 +250,14 @@ static void add_device(struct program *p, uint32_t device)
     uint32_t units = p->box->devices[device].units;
     if (pays(p->box, device)) {
         for (uint32_t u = 0; u < units; u++) {
-            add_unit(p, device);
+            add_unit(p, device, u);
         }
         return;
     }
     int row = cvg__lp_row(&p->lp, -INFINITY, units);
     for (size_t i = 0; i < p->columns.n; i++) {
         if (p->columns.items[i].device == device) {
-            add_way(p, &p->columns.items[i], row);
+            add_way(p, &p->columns.items[i], CVG_ANY, row);
         }
     }
 }
@@ -243,8 +277,8 @@ static enum cvg_status no_memory(struct cvg_error *err)
     return cvg_fail(err, CVG_NOMEM, "out of memory for the load that is held");
 }
 
-static enum cvg_status solve_whole(struct program *p, struct cvg_load_one *out,
-                                   struct cvg_error *err)
+static enum cvg_status solve_held(struct program *p, bool *exact,
+                                  struct cvg_error *err)
 {
     add_rows(p);
     for (uint32_t d = 0; d < p->box->n_devices; d++) {
@@ -253,10 +287,7 @@ static enum cvg_status solve_whole(struct program *p, struct cvg_load_one *out,
     if (p->lp.failed || !mark_whole(p)) {
         return no_memory(err);
     }
-    enum cvg_status status =
-        cvg__lp_solve_whole(&p->lp, p->whole, &out->exact, err);
-    out->factor = p->lp.objective;
-    return status;
+    return cvg__lp_solve_whole(&p->lp, p->whole, exact, err);
 }
 
 /* --- creating ------------------------------------------------------------- */
@@ -271,6 +302,7 @@ static void destroy(struct program *p)
     free(p->only);
     free(p->allowed);
     free(p->whole);
+    free(p->places);
     free(p);
 }
 
@@ -283,6 +315,7 @@ static struct program *create(const struct cvg_fluid_demand *demand)
     size_t n = demand->box->n_variants;
     p->demand = demand;
     p->box = demand->box;
+    p->grows = CVG_ANY;
     p->apps = demand->apps != NULL ? demand->apps : demand->box->apps;
     p->only = calloc(n + 1, sizeof *p->only);
     p->allowed = calloc(n * p->box->n_devices + 1, sizeof *p->allowed);
@@ -292,25 +325,6 @@ static struct program *create(const struct cvg_fluid_demand *demand)
     }
     memset(p->allowed, true, n * p->box->n_devices);
     return p;
-}
-
-enum cvg_status cvg_load_one(const struct cvg_fluid_demand *demand,
-                             struct cvg_load_one *out, struct cvg_error *err)
-{
-    struct program *p = create(demand);
-    if (p == NULL) {
-        return no_memory(err);
-    }
-    *out = (struct cvg_load_one){
-        .factor = INFINITY, .exact = true, .left_out = p->left_out};
-    enum cvg_status status = CVG_OK;
-    if (p->columns.n > 0) {
-        status = solve_whole(p, out, err);
-    } else if (p->n_met == 0 && p->left_out > 0) {
-        out->factor = 0;
-    }
-    destroy(p);
-    return status;
 }
 
 /* --- a placement by linear programs --------------------------------------- */
@@ -330,12 +344,11 @@ static void take_busy(const struct program *p, double *busy)
     }
 }
 
-/* As if changing variants cost nothing, with those that are allowed. False in
- * *met: some app cannot be met at all, and `busy` is as it was. */
-static enum cvg_status solve_allowed(struct program *p, double *busy, bool *met,
-                                     struct cvg_error *err)
+/* As if changing variants cost nothing, with those that are allowed. */
+static enum cvg_status solve_free(struct program *p, struct cvg_error *err)
 {
     cvg__lp_fini(&p->lp);
+    p->n_places = 0;
     add_rows(p);
     for (uint32_t d = 0; d < p->box->n_devices; d++) {
         p->device_row[d] =
@@ -344,10 +357,17 @@ static enum cvg_status solve_allowed(struct program *p, double *busy, bool *met,
     for (size_t i = 0; i < p->columns.n; i++) {
         const struct cvg__column *c = &p->columns.items[i];
         if (is_allowed(p, c)) {
-            add_way(p, c, p->device_row[c->device]);
+            add_way(p, c, CVG_ANY, p->device_row[c->device]);
         }
     }
-    enum cvg_status status = cvg__lp_solve(&p->lp, err);
+    return cvg__lp_solve(&p->lp, err);
+}
+
+/* False in *met: some app cannot be met at all, and `busy` is as it was. */
+static enum cvg_status solve_allowed(struct program *p, double *busy, bool *met,
+                                     struct cvg_error *err)
+{
+    enum cvg_status status = solve_free(p, err);
     *met = status == CVG_OK && p->lp.objective > 1e-9;
     if (*met) {
         take_busy(p, busy);
@@ -415,5 +435,92 @@ enum cvg_status cvg_hold(const struct cvg_fluid_demand *demand, double *busy,
         }
     }
     destroy(p);
+    return status;
+}
+
+/* --- a fit ---------------------------------------------------------------- */
+
+#define NO_FLOW 1e-9 /* share of its app's rate */
+
+void cvg_fit_fini(struct cvg_fit *fit)
+{
+    free(fit->flows);
+    fit->flows = NULL;
+    fit->n_flows = 0;
+}
+
+/* The columns of ways stand in the order of their places; between them may be
+ * those of f and z, which have no element in a row of an app and 1 there. */
+static bool take_flows(const struct program *p, struct cvg_fit *out)
+{
+    size_t place = 0;
+    out->flows = calloc(p->n_places + 1, sizeof *out->flows);
+    for (size_t i = 1; out->flows != NULL && i < p->lp.n_columns; i++) {
+        if (p->lp.elements[p->lp.starts[i]] == -1) {
+            continue; /* z */
+        }
+        const struct place *at = &p->places[place++];
+        const struct cvg__column *c = &p->columns.items[at->way];
+        if (p->lp.x[i] > NO_FLOW) {
+            out->flows[out->n_flows++] = (struct cvg_fit_flow){
+                .flow = {.app = c->app,
+                         .variant = c->variant,
+                         .exit = c->exit,
+                         .device = c->device,
+                         .batch = c->batch,
+                         .rate_rps = p->lp.x[i] * p->demand->rates_rps[c->app]},
+                .unit = at->unit,
+            };
+        }
+    }
+    return out->flows != NULL;
+}
+
+static enum cvg_status take_fit(const struct program *p, enum cvg_fit_how how,
+                                struct cvg_fit *out, struct cvg_error *err)
+{
+    out->factor = p->lp.objective;
+    for (uint32_t d = 0; d < p->box->n_devices && how == CVG_FIT_FREE; d++) {
+        out->price[d] = fmax(p->lp.dual[p->device_row[d]], 0);
+    }
+    return take_flows(p, out) ? CVG_OK : no_memory(err);
+}
+
+enum cvg_status cvg_fit(const struct cvg_fluid_demand *demand,
+                        enum cvg_fit_how how, uint32_t grows,
+                        struct cvg_fit *out, struct cvg_error *err)
+{
+    struct program *p = create(demand);
+    *out = (struct cvg_fit){.factor = INFINITY, .exact = true};
+    if (p == NULL) {
+        return no_memory(err);
+    }
+    out->left_out = p->left_out;
+    memcpy(out->is_left_out, p->is_left_out, sizeof out->is_left_out);
+    p->grows = grows;
+    p->costs = how == CVG_FIT_FREE;
+    enum cvg_status status = CVG_OK;
+    bool grows_at_all = grows == CVG_ANY || p->app_row[grows] >= 0;
+    if (p->columns.n > 0 && grows_at_all) {
+        status = how == CVG_FIT_FREE ? solve_free(p, err)
+                                     : solve_held(p, &out->exact, err);
+        status = status == CVG_OK ? take_fit(p, how, out, err) : status;
+    } else if (p->n_met == 0 && p->left_out > 0) {
+        out->factor = 0;
+    }
+    destroy(p);
+    return status;
+}
+
+enum cvg_status cvg_load_one(const struct cvg_fluid_demand *demand,
+                             struct cvg_load_one *out, struct cvg_error *err)
+{
+    struct cvg_fit fit;
+    enum cvg_status status = cvg_fit(demand, CVG_FIT_HELD, CVG_ANY, &fit, err);
+    if (status == CVG_OK) {
+        *out = (struct cvg_load_one){
+            .factor = fit.factor, .exact = fit.exact, .left_out = fit.left_out};
+        cvg_fit_fini(&fit);
+    }
     return status;
 }

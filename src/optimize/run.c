@@ -13,9 +13,8 @@ void cvg__run_fini(struct cvg__run *run)
 
 /* --- SLOs over time ------------------------------------------------------- */
 
-/* The app's SLO from `at` on. */
-static struct cvg_slo slo_at(const struct cvg__run *run, uint32_t app,
-                             cvg_span at)
+struct cvg_slo cvg__run_slo(const struct cvg__run *run, uint32_t app,
+                            cvg_span at)
 {
     const struct cvg_workload *w = run->workload;
     struct cvg_slo slo = run->box->apps[app].slo;
@@ -35,7 +34,7 @@ static struct cvg_slo judged_by(const struct cvg__run *run,
     int64_t number = (r->at - run->from) / CVG_WINDOW;
     last = last < 0 ? 0 : last;
     number = number < last ? number : last;
-    return slo_at(run, r->app, run->from + number * CVG_WINDOW);
+    return cvg__run_slo(run, r->app, run->from + number * CVG_WINDOW);
 }
 
 struct loosest { /* of all that a request may be asked for while it waits */
@@ -67,7 +66,7 @@ static struct loosest loosest_of(const struct cvg__run *run,
 {
     const struct cvg_workload *w = run->workload;
     struct loosest l = {.accuracy = INFINITY};
-    struct cvg_slo slo = slo_at(run, r->app, r->at);
+    struct cvg_slo slo = cvg__run_slo(run, r->app, r->at);
     loosen(&l, &slo, r);
     for (size_t i = 0; i < w->n_events; i++) {
         const struct cvg_workload_event *e = &w->events[i];

@@ -37,6 +37,10 @@ struct cvg__run {
 bool cvg__run_draw(struct cvg__run *run, uint64_t seed);
 void cvg__run_fini(struct cvg__run *run);
 
+/* The SLO that the app has from `at` on, by the events up to then. */
+struct cvg_slo cvg__run_slo(const struct cvg__run *run, uint32_t app,
+                            cvg_span at);
+
 /* The part of [from, until) that the device is up for, each moment divided by
  * how slow it is then. ns. */
 double cvg__run_capacity(const struct cvg__run *run, uint32_t device,

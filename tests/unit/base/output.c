@@ -119,6 +119,24 @@ static void a_full_disk_is_an_error(void **state)
                                   "on device");
 }
 
+static void the_same_file_by_other_names(void **state)
+{
+    char link_path[160];
+    (void)state;
+    put("text");
+    (void)snprintf(link_path, sizeof link_path, "%s/link", folder);
+    assert_int_equal(symlink(path, link_path), 0);
+    assert_true(cvg_same_file(path, link_path));
+    assert_true(cvg_same_file("-", "-"));
+    assert_false(cvg_same_file(path, "-"));
+    assert_false(cvg_same_file(path, folder));
+    /* What is no plain file may be read and written. */
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(symlink("/dev/null", link_path), 0);
+    assert_false(cvg_same_file("/dev/null", link_path));
+    assert_int_equal(unlink(link_path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +149,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_error_names_the_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_an_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_same_file_by_other_names, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
