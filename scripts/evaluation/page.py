@@ -2,6 +2,7 @@
 it says of a policy is computed here."""
 
 import os
+import textwrap
 
 from evaluation import judge, plot
 from evaluation.numbers import half_interval, mean
@@ -68,7 +69,8 @@ class Cell:
                 digits(self.bound()), self.late(OURS), self.late(peer)]
 
 
-HEAD = ["convergo", "best peer", "bound", "late work: convergo", "best peer"]
+HEAD = ["convergo", "best peer", "bound", "late work: convergo",
+        "late work: best peer"]
 
 
 def cells(results, box, workload, loads):
@@ -179,50 +181,76 @@ def simulation_cost(results):
     cpu = sum(run["cpu_s"] for run in runs)
     requests = sum(run["offered"] for run in runs)
     hours = sum(run["duration_s"] for run in runs) / 3600
-    return ("%d runs, %.1f hours of traffic with %.1f million requests, took "
-            "%.1f minutes of CPU time, the bounds included: %.0f requests a "
-            "second of one core." % (len(runs), hours, requests / 1e6, cpu / 60,
-                                     requests / cpu))
+    return textwrap.fill(
+        "All %d runs, %.1f hours of traffic with %.2f million requests, took "
+        "%.1f minutes of CPU time, bounds included: %d requests simulated a "
+        "second of a core." % (len(runs), hours, requests / 1e6, cpu / 60,
+                               requests / cpu), 80)
 
 
 # --- the whole ---------------------------------------------------------------
 
+POLICIES_TABLE = """| policy | idea |
+| --- | --- |
+| fifo | first come, first served; drops nothing |
+| edf | earliest deadline first, on the device that ends it first |
+| accuracy-first, throughput-first | edf, with the most accurate, or the quickest, variant |
+| least-slack | the least time to spare first, as in Band (Jeong et al., MobiSys 2022) |
+| slo-mael | expected latency against what is left of the SLO (Seo et al., ACM TACO 18(4), 2021) |
+| heft | the job with the longest shortest latency first, as in Band |
+| infaas | a running variant that keeps the bounds, on the least loaded device (Romero et al., USENIX ATC 2021) |
+| jellyfish | applications mapped to models and models to devices, once a period (Nigade et al., RTSS 2022) |
+| alert | the least energy among what is probably in time (Wan et al., USENIX ATC 2020) |
+| clockwork | known times, one batch at a time, hopeless requests given up at once (Gujarati et al., OSDI 2020) |
+| dream | the pair of task and idle device with the best score (Kim et al., ASPLOS 2023) |
+| convergo | all SLOs together: [how it decides](../ARCHITECTURE.md#policies) |"""
+
 TEMPLATE = """# Evaluation: convergo beside other policies
 
-This page is written by `make evaluate` ({version}); text, tables and charts are
-all computed from one set of results. {n_seeds} seeds{duration}, every policy on the same
-arrivals. What is compared is **joint**: the share of all requests offered that had
-every SLO of their application met.
+Convergo decides for each request of several applications which model runs it, on
+which device and in which batch, so that all that an application asks for holds at once: a deadline,
+an accuracy, a throughput, an energy (its SLOs). Here its policy `convergo` stands
+beside {n_peers} others on {n_boxes} boxes. What is compared is **joint**: the share of
+all requests offered that had every SLO of their application met.
+
+This page is written by `make evaluate` ({version}): text, tables and charts are
+computed from one set of results, {n_seeds} seeds{duration} each, every policy on the
+same arrivals. The boxes are emulated: see [what to keep in mind](#how-it-was-made).
 
 Of {n_judged} requirements, each on one box at one load, convergo meets **{n_met}**.
 
 {requirements}
 
 Steady arrivals, means over the seeds. In brackets what was reached: joint, the
-share of the bound, the share of late work, or how far convergo is ahead of the
-peer that comes nearest to it. Whether a peer is lower is judged by the differences seed
-by seed. Tight deadlines are in the tables below, without a number to reach.
+share of the bound, the share of late work, or how far convergo is ahead (+) of
+the peer that comes nearest to it, judged seed by seed. What cannot be met by any
+policy counts as not met, too: the bound is in the tables below. Tight deadlines
+are there as well, without a number to reach.
 
 ## Steady arrivals
 
-At load 1.0 the boxes are full in the fluid bound, which knows no queue, no
-contention and no switch ([how load 1.0 is set](../examples/README.md)). The
-**bound** is what no policy can exceed on these arrivals
-([what it is](simulate.md#what-could-be-had)). ± is half the 95 % interval of the
-mean; in the charts it is the vertical bar through a point. **Late work** is the
-share of device time spent on batches with a request that was late. The best peer is the
-one with the highest joint in that line.
+- **Load**: 1 is where the box is full in the fluid bound, which knows no queue, no
+  contention and no switch ([how it is set](../examples/README.md)).
+- **Bound**: no policy can exceed it on these arrivals
+  ([why](simulate.md#what-could-be-had)).
+- **±**: half the 95 % interval of the mean; in the charts the bar through a point.
+- **Late work**: the share of device time that went into batches with a late request.
+- **Best peer**: the other policy with the highest joint in that line.
 
 {boxes}
 
-## All policies
+## Every policy
+
+{policies_table}
 
 {all_policies}
 
 ## Bursts, faults, overload, tight deadlines
 
-Load multiplies all rates of the workload. `overload` goes from 70 % to 140 % of
-steady and back by itself.
+Load multiplies all rates of a workload. `bursty` has the mean rates of steady;
+`device-lost` is steady with a device gone for 10 s and another one slow for 10 s;
+`overload` goes from 70 % of steady to 140 % and back; `tight` is steady with
+deadlines of three times the fastest time.
 
 {others}
 
@@ -231,8 +259,8 @@ steady and back by itself.
 {decisions}
 
 A step is one event told to the engine and all that it decides; most steps are
-arrivals. Timed on the machine that made this page, one step in 16, while other
-runs kept all its cores busy.
+arrivals. Timed, one step in 16, on the machine that made this page, whose cores
+were all busy with other runs.
 
 {simulation}
 
@@ -240,22 +268,24 @@ runs kept all its cores busy.
 
     make evaluate
 
-That is, for each box, workload and load, with every policy below:
+That is, for each box, workload and load:
 
-    convergo sim examples/BOX/box.yaml examples/BOX/WORKLOAD.yaml --bound --json - \\
-        --load LOAD --seeds {n_seeds} {duration_option}{policies}
+    convergo sim examples/BOX/box.yaml examples/BOX/WORKLOAD.yaml --bound \\
+        --load LOAD --seeds {n_seeds} {duration_option}--json - \\
+        {policies}
 
-Results are in `out/evaluate/results.json`; `scripts/evaluate --compare OLD NEW`
-tells which of them a change made better or worse.
+Results are kept in `out/evaluate/results.json`; `scripts/evaluate --compare OLD NEW`
+tells what a change made better or worse.
 
 What to keep in mind:
 
 - The boxes are **emulated**. Their times, energies and accuracies are published
-  figures, or derived from some ([sources](../examples/README.md)); none of that
-  hardware was measured here.
-- The peers are our implementations of published ideas, in one engine, with one profile
-  and one predictor. They are not the systems of their authors.
-- The policy was developed on boxes like these. Try it on yours: `convergo sim`.
+  figures, or derived from some ([sources](../examples/README.md)); we have
+  measured none of that hardware.
+- The peers are our implementations of published ideas, in one engine, with one
+  profile and one predictor. They are not the systems of their authors.
+- `convergo` was developed on these boxes. What it does on yours, `convergo sim`
+  tells.
 """
 
 
@@ -274,8 +304,11 @@ def text(results):
     boxes = results.distinct("box", BOXES)
     loads = results.distinct("load", LOADS)
     met, judged = count_met(results)
+    policies = results.distinct("policy", POLICIES)
     duration = head["duration"]
     return TEMPLATE.format(
+        n_boxes=len(boxes), n_peers=sum(p != OURS for p in policies),
+        policies_table=POLICIES_TABLE,
         version=head["convergo"], n_seeds=len(head["seeds"]),
         duration=" of %s" % duration if duration else " of a minute",
         duration_option="--duration %s " % duration if duration else "",
@@ -283,12 +316,11 @@ def text(results):
         boxes="\n\n".join(box_section(results, box) for box in boxes),
         all_policies="\n\n".join(all_policies(results, load)
                                  for load in SHOWN if load in loads),
-        others="\n\n".join(filter(None, (other_section(results, box)
-                                         for box in boxes))),
+        others="\n\n".join(other_section(results, box)
+                           for box in boxes).strip() or "Not run.",
         decisions=decision_costs(results),
         simulation=simulation_cost(results),
-        policies=in_lines("--policy " + p for p in
-                          results.distinct("policy", POLICIES)))
+        policies=in_lines("--policy " + p for p in policies))
 
 
 def write(folder, head):
