@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build demo test bench lint format clean fuzz
+.PHONY: help setup build demo test bench evaluate lint format clean fuzz
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' \
@@ -26,6 +26,9 @@ test: ## build preset dev and run all tests
 
 bench: build ## measure; writes out/bench.json
 	scripts/bench
+
+evaluate: build ## all policies on the example boxes; writes docs/evaluation.md
+	scripts/evaluate
 
 lint: ## layout, static analysis, layers, purity
 	scripts/lint

@@ -37,10 +37,12 @@ struct cvg_app_stats {
 
 struct cvg_device_stats {
     uint64_t batches, items, failures, switches, loads;
-    cvg_span busy;      /* unit-ns during which a unit held a batch */
-    cvg_span switching; /* of it: predicted switch and load time */
-    double energy_j;    /* of batches (idle and switch energy: see report) */
-    double slowdown;    /* observed / profiled, lately; 1 = as profiled */
+    cvg_span busy;        /* unit-ns during which a unit held a batch */
+    cvg_span switching;   /* of it: predicted switch and load time */
+    cvg_span worked;      /* on batches that were answered, each as if alone */
+    cvg_span worked_late; /* of it: batches that held a request that was late */
+    double energy_j;      /* of batches (idle and switch energy: see report) */
+    double slowdown;      /* observed / profiled, lately; 1 = as profiled */
     bool up;
 };
 

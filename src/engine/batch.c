@@ -97,6 +97,18 @@ static struct batch *find_batch(struct cvg_engine *e, uint64_t id)
     return &e->batches[index];
 }
 
+/* By what was asked for, also where the deadline has given way. */
+static bool holds_late(const struct cvg_engine *e, const struct batch *b)
+{
+    for (uint32_t k = 0; k < b->n; k++) {
+        const struct slot *s = &e->slots[b->slots[k]];
+        if (!s->cancelled && e->now > s->request.deadline) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
                          const struct cvg_done *done, double energy_j)
 {
@@ -130,7 +142,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     if (!begun) {
         cvg__unit_not_begun(e, index);
     }
-    cvg__unit_end(e, index, done->run_time, answered);
+    cvg_span worked = cvg__unit_end(e, index, done->run_time, answered);
     e->n_running--;
     double energy_j = 0;
     if (answered) {
@@ -139,6 +151,8 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
                        : cvg_profile_energy(e->profile, b->variant, b->first,
                                             b->last, device, b->n);
         stats->energy_j += energy_j;
+        stats->worked += worked;
+        stats->worked_late += holds_late(e, b) ? worked : 0;
         cvg__device_worked(e, device);
         if (order->done != NULL && b->n > 0) {
             struct cvg_held held = {.batch = b->id,

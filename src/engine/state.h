@@ -292,8 +292,10 @@ double cvg__slowdown(const struct cvg_engine *e, uint32_t device);
 void cvg__unit_start(struct cvg_engine *e, uint32_t batch);
 /* Its start failed: the unit switched to nothing. Before cvg__unit_end(). */
 void cvg__unit_not_begun(struct cvg_engine *e, uint32_t batch);
-void cvg__unit_end(struct cvg_engine *e, uint32_t batch, cvg_span run_time,
-                   bool learn);
+/* Returns the time that the batch took of the device: under sharing less than
+ * run_time. */
+cvg_span cvg__unit_end(struct cvg_engine *e, uint32_t batch, cvg_span run_time,
+                       bool learn);
 void cvg__count_free(struct cvg_engine *e);
 
 /* batch.c: batches begin and end. */

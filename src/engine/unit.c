@@ -142,24 +142,29 @@ void cvg__unit_not_begun(struct cvg_engine *e, uint32_t index)
     }
 }
 
-/* observed / profiled: fcfs devices report their own time; under sharing, what
- * the batch would have needed alone is what the model counted. */
-static void learn(struct cvg_engine *e, const struct batch *b,
-                  cvg_span run_time)
+/* Fcfs devices report their own time; under sharing, what the batch would have
+ * needed alone is what the model counted. */
+static double observed(const struct cvg_engine *e, const struct batch *b,
+                       cvg_span run_time)
+{
+    bool fcfs = device_of(e, b->unit)->discipline == CVG_FCFS;
+    return fcfs ? (double)run_time : b->done;
+}
+
+/* observed / profiled */
+static void learn(struct cvg_engine *e, const struct batch *b, double time)
 {
     struct device_state *d = &e->devices[e->units[b->unit].device];
-    bool fcfs = device_of(e, b->unit)->discipline == CVG_FCFS;
     if (b->profiled == 0) {
         return; /* there was nothing to switch */
     }
-    double observed = fcfs ? (double)run_time : b->done;
-    double ratio = observed / ((double)b->profiled * d->known_slowdown);
+    double ratio = time / ((double)b->profiled * d->known_slowdown);
     ratio = fmin(fmax(ratio, 0.25), 8);
     d->learned += LEARN * (ratio - d->learned);
 }
 
-void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
-                   bool learning)
+cvg_span cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
+                       bool learning)
 {
     struct batch *b = &e->batches[index];
     struct cvg_unit *view = &e->units[b->unit];
@@ -168,8 +173,9 @@ void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
     cvg__unit_touch(e, b->unit);
     stats->switches += b->switch_time > 0;
     stats->switching += b->switch_time;
+    double time = observed(e, b, run_time);
     if (learning) {
-        learn(e, b, run_time);
+        learn(e, b, time);
     }
     uint32_t k = 0;
     while (u->batches[k] != index) {
@@ -184,6 +190,7 @@ void cvg__unit_end(struct cvg_engine *e, uint32_t index, cvg_span run_time,
     }
     e->devices[view->device].n_running--;
     picture(e, b->unit);
+    return (cvg_span)time;
 }
 
 void cvg__count_free(struct cvg_engine *e)

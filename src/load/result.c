@@ -71,6 +71,15 @@ static void take_off(json_t *device, const json_t *before, double seconds_then,
     json_object_set_new(
         device, "energy_j",
         rounded(number_at(device, "energy_j") - number_at(before, "energy_j")));
+    double worked = number_at(device, "worked_s");
+    double worked_then = number_at(before, "worked_s");
+    double late = worked * number_at(device, "late_share") -
+                  worked_then * number_at(before, "late_share");
+    json_object_set_new(device, "worked_s", rounded(worked - worked_then));
+    json_object_set_new(device, "late_share",
+                        worked > worked_then
+                            ? rounded(fmax(late, 0) / (worked - worked_then))
+                            : json_null());
     if (seconds_now > seconds_then) {
         double busy = number_at(device, "utilization") * seconds_now -
                       number_at(before, "utilization") * seconds_then;
@@ -94,6 +103,20 @@ static json_t *devices_since(const json_t *before, const json_t *now)
         }
     }
     return devices;
+}
+
+static json_t *total_late_share(const json_t *devices)
+{
+    double late = 0, worked = 0;
+    size_t i;
+    const json_t *device;
+    json_array_foreach(devices, i, device)
+    {
+        double own = number_at(device, "worked_s");
+        late += own * number_at(device, "late_share");
+        worked += own;
+    }
+    return worked > 0 ? rounded(late / worked) : json_null();
 }
 
 static double total_energy(const json_t *devices)
@@ -159,6 +182,7 @@ static void add_server(struct cvg__run *run, json_t *report)
     if (devices != NULL) {
         json_object_set_new(report, "devices", devices);
         set_energy(report, total_energy(devices));
+        json_object_set_new(report, "late_share", total_late_share(devices));
     } else {
         add_up_replies(report);
     }

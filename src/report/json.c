@@ -238,14 +238,16 @@ static json_t *device_json(const struct cvg_run *run, size_t i)
 {
     const struct cvg_device *d = &run->box->devices[i];
     const struct cvg_device_stats *s = &run->stats->devices[i];
-    return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-                     d->name, "emulated", d->emulated, "utilization",
+    return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "name", d->name, "emulated", d->emulated, "utilization",
                      ratio((double)s->busy, (double)run->elapsed * d->units),
                      "batches", count(s->batches), "mean_batch",
                      ratio((double)s->items, (double)s->batches), "switches",
                      count(s->switches), "loads", count(s->loads), "failures",
                      count(s->failures), "energy_j",
-                     number(cvg_report_device_energy(run, i)));
+                     number(cvg_report_device_energy(run, i)), "worked_s",
+                     number((double)s->worked * 1e-9), "late_share",
+                     ratio((double)s->worked_late, (double)s->worked));
 }
 
 static json_t *devices_json(const struct cvg_run *run, double *energy_j)
@@ -257,6 +259,17 @@ static json_t *devices_json(const struct cvg_run *run, double *energy_j)
         json_array_append_new(devices, device_json(run, i));
     }
     return devices;
+}
+
+/* Of all devices together. */
+static json_t *late_share(const struct cvg_run *run)
+{
+    double late = 0, worked = 0;
+    for (size_t i = 0; i < run->stats->n_devices; i++) {
+        late += (double)run->stats->devices[i].worked_late;
+        worked += (double)run->stats->devices[i].worked;
+    }
+    return ratio(late, worked);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -286,7 +299,7 @@ json_t *cvg_report_json(const struct cvg_run *run)
     struct cvg_histogram *latency = all_latencies(run);
     json_t *report = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
+        " s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
         "schema", "convergo.report/1", "mode", run->mode, "policy", run->policy,
         "parts", parts_json(run->parts), "load", number(run->load), "seed",
         count(run->seed), "duration_s", number(seconds), "requests",
@@ -294,10 +307,11 @@ json_t *cvg_report_json(const struct cvg_run *run)
         accuracy_json(&t), "latency_ms", latency_json(latency),
         "throughput_rps", ratio((double)t.counts.served, seconds), "energy_j",
         number(energy_j), "energy_per_inference_mj",
-        ratio(energy_j * 1e3, (double)t.counts.served), "decision_us",
-        decision_json(run->decision), "bound", "joint", bound(run->bound_joint),
-        "joint_weighted", bound(run->bound_joint_weighted), "apps",
-        apps_json(run), "devices", devices);
+        ratio(energy_j * 1e3, (double)t.counts.served), "late_share",
+        late_share(run), "decision_us", decision_json(run->decision), "bound",
+        "joint", bound(run->bound_joint), "joint_weighted",
+        bound(run->bound_joint_weighted), "apps", apps_json(run), "devices",
+        devices);
     cvg_histogram_destroy(latency);
     return report;
 }

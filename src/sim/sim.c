@@ -201,6 +201,8 @@ static void take_off(struct cvg_device_stats *s,
     s->loads -= before->loads;
     s->busy -= before->busy;
     s->switching -= before->switching;
+    s->worked -= before->worked;
+    s->worked_late -= before->worked_late;
     s->energy_j -= before->energy_j;
 }
 

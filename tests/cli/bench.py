@@ -490,7 +490,9 @@ class Judging(Fake):
                     "devices": [{"name": "gpu", "emulated": True,
                                  "utilization": 0.5, "batches": n,
                                  "mean_batch": 1.0, "switches": 3,
-                                 "loads": 1, "energy_j": n * 0.01}]}
+                                 "loads": 1, "energy_j": n * 0.01,
+                                 "worked_s": 1 + n, "late_share":
+                                 (1 + 0.25 * n) / (1 + n)}]}
         server = self.start([app("a")], lambda *_: (0, 200, served()),
                             report=report)
         got = self.bench(server, periodic(100, "2s", "warmup: 1s\n"))
@@ -505,6 +507,9 @@ class Judging(Fake):
         self.assertAlmostEqual(gpu["energy_j"], gpu["batches"] * 0.01,
                                delta=1e-6)
         self.assertEqual(got["energy_j"], gpu["energy_j"])
+        self.assertEqual(gpu["worked_s"], gpu["batches"])
+        self.assertAlmostEqual(gpu["late_share"], 0.25, delta=1e-4)
+        self.assertEqual(got["late_share"], gpu["late_share"])
         self.assertIn("gpu (emulated)", self.output)
 
 

@@ -104,9 +104,14 @@ static void fill_devices(struct fixture *f)
                                                    .failures = 1,
                                                    .busy = CVG_S(4),
                                                    .switching = CVG_S(1),
+                                                   .worked = CVG_S(4),
+                                                   .worked_late = CVG_S(1),
                                                    .energy_j = 30};
-    f->device_stats[1] = (struct cvg_device_stats){
-        .batches = 13, .items = 13, .busy = CVG_S(5), .energy_j = 1};
+    f->device_stats[1] = (struct cvg_device_stats){.batches = 13,
+                                                   .items = 13,
+                                                   .busy = CVG_S(5),
+                                                   .worked = CVG_S(6),
+                                                   .energy_j = 1};
 }
 
 static int setup(void **state)
@@ -301,16 +306,27 @@ static void a_device_costs_idle_and_switching_too(void **state)
 {
     struct fixture *f = *state;
     json_t *r = cvg_report_json(&f->run);
-    check(
-        r, "devices.0",
-        "{\"name\":\"gpu\",\"emulated\":true,\"utilization\":0.4,"
-        "\"batches\":10,\"mean_batch\":2.5,\"switches\":3,\"loads\":1,"
-        "\"failures\":1,\"energy_j\":52.0}");  /* 30 + 2 W x 6 s + 10 W x 1 s */
+    check(r, "devices.0",
+          "{\"name\":\"gpu\",\"emulated\":true,\"utilization\":0.4,"
+          "\"batches\":10,\"mean_batch\":2.5,\"switches\":3,\"loads\":1,"
+          "\"failures\":1,"
+          "\"energy_j\":52.0," /* 30 + 2 W x 6 s + 10 W x 1 s */
+          "\"worked_s\":4.0,\"late_share\":0.25}");
     check(r, "devices.1.utilization", "0.25"); /* 5 of 2 x 10 s */
     check(r, "devices.1.emulated", "false");
     check(r, "devices.1.energy_j", "8.5"); /* 1 + 1 W / 2 x 15 s */
     check(r, "energy_j", "60.5");
     check(r, "energy_per_inference_mj", "1592.105263");
+    json_decref(r);
+}
+
+static void the_share_of_late_work_is_of_what_was_worked(void **state)
+{
+    struct fixture *f = *state;
+    json_t *r = cvg_report_json(&f->run);
+    check(r, "devices.0.late_share", "0.25");
+    check(r, "devices.1.late_share", "0.0");
+    check(r, "late_share", "0.1"); /* 1 of 4 + 6 s */
     json_decref(r);
 }
 
@@ -327,6 +343,8 @@ static void nothing_happened_is_no_zero(void **state)
     check(r, "energy_per_inference_mj", "null");
     check(r, "devices.0.mean_batch", "null");
     check(r, "devices.0.utilization", "0.0");
+    check(r, "devices.0.late_share", "null");
+    check(r, "late_share", "null");
     json_decref(r);
 }
 
@@ -341,6 +359,7 @@ int main(void)
         TEST(percentiles_are_a_bucket_wide_at_most),
         TEST(a_built_in_app_shows_when_it_was_used),
         TEST(a_device_costs_idle_and_switching_too),
+        TEST(the_share_of_late_work_is_of_what_was_worked),
         TEST(nothing_happened_is_no_zero),
 #undef TEST
     };

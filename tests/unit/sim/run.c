@@ -354,6 +354,34 @@ static void the_warm_up_is_left_out(void **state)
     world_fini(&w);
 }
 
+/* 10 ms each, due after 25 ms. The fcfs device is late with the third one only;
+ * when three share it each has a third of it, and all are late. */
+static void check_late_work(enum cvg_discipline discipline, cvg_span late)
+{
+    struct world w;
+    begin(&w, 10);
+    w.box->devices[0].discipline = discipline;
+    w.box->devices[0].in_flight = 3;
+    struct cvg_trace_row rows[] = {{CVG_MS(0), CVG_MS(25), -1},
+                                   {CVG_MS(0), CVG_MS(25), -1},
+                                   {CVG_MS(0), CVG_MS(25), -1}};
+    struct cvg_stream stream = trace_of(rows, 3);
+    struct cvg_workload workload = {
+        .duration = CVG_MS(100), .streams = &stream, .n_streams = 1};
+    const struct cvg_stats *stats = run(&w, &workload);
+    assert_int_equal(stats->apps[0].counts.served, 3);
+    assert_int_equal(stats->devices[0].worked, CVG_MS(30));
+    assert_int_equal(stats->devices[0].worked_late, late);
+    world_fini(&w);
+}
+
+static void late_work_is_counted(void **state)
+{
+    (void)state;
+    check_late_work(CVG_FCFS, CVG_MS(10));
+    check_late_work(CVG_PROCESSOR_SHARING, CVG_MS(30));
+}
+
 /* A device that comes back long after is not waited for. */
 static void the_end_is_the_last_answer(void **state)
 {
@@ -577,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_silent_app_speaks_again),
         cmocka_unit_test(a_trace_at_twice_its_load),
         cmocka_unit_test(the_warm_up_is_left_out),
+        cmocka_unit_test(late_work_is_counted),
         cmocka_unit_test(the_end_is_the_last_answer),
         cmocka_unit_test(a_run_without_arrivals_ends),
         cmocka_unit_test(a_run_allocates_nothing),
