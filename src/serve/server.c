@@ -233,8 +233,8 @@ static enum cvg_status listen_all(struct cvg__server *s, struct cvg_error *err)
 {
     const struct cvg_serve_options *o = s->options;
     const struct cvg_server_settings *b = &s->box->server;
-    const char *http = choose(o->http, b->http, "127.0.0.1:8000");
-    const char *metrics = choose(o->metrics, b->metrics, "127.0.0.1:8002");
+    const char *http = choose(o->http, b->http, CVG_SERVE_HTTP);
+    const char *metrics = choose(o->metrics, b->metrics, CVG_SERVE_METRICS);
     enum cvg_status status = CVG_OK;
     if (strcmp(http, "off") != 0) {
         status = cvg__http_listen(s, http, false, err);

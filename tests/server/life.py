@@ -57,6 +57,43 @@ class Life(_server.Case):
         self.assertEqual(s.get("/v2/health/ready")[0], 200)
         self.assertEqual(s.stop(), 0)
 
+    def test_where_a_setting_comes_from(self):
+        """The command line, else the environment, else the box, else a
+        default."""
+        def settings(*options, **variables):
+            done = subprocess.run(
+                [_server.CONVERGO, "serve", self.box, "--print-config",
+                 *options], capture_output=True, text=True, timeout=60,
+                env={**os.environ, **variables})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return {line.split()[0]: line.split(None, 2)[1:]
+                    for line in done.stdout.splitlines()}
+        plain = settings()
+        self.assertEqual(plain["policy"], ["edf", "box"])
+        self.assertEqual(plain["http"], ["127.0.0.1:8000", "default"])
+        self.assertEqual(plain["max-body"], ["64MiB", "default"])
+        self.assertEqual(plain["socket"], ["off", "default"])
+        changed = settings("--seed", "7", CONVERGO_SEED="8",
+                           CONVERGO_POLICY="fifo", CONVERGO_MAX_BODY="1MiB",
+                           CONVERGO_STRICT_READINESS="true")
+        self.assertEqual(changed["seed"], ["7", "command line"])
+        self.assertEqual(changed["policy"], ["fifo", "environment"])
+        self.assertEqual(changed["max-body"], ["1MiB", "environment"])
+        self.assertEqual(changed["strict-readiness"], ["true", "environment"])
+        self.assertEqual(set(changed), set(plain))
+
+    def test_the_environment_may_be_wrong(self):
+        for name, value, text in (
+                ("CONVERGO_SEED", "x", "whole number"),
+                ("CONVERGO_MAX_BODY", "1", "unit"),
+                ("CONVERGO_STRICT_READINESS", "yes", "neither true nor")):
+            done = subprocess.run(
+                [_server.CONVERGO, "serve", self.box], capture_output=True,
+                text=True, timeout=60, env={**os.environ, name: value})
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(name, done.stderr)
+            self.assertIn(text, done.stderr)
+
     def test_drain(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             s = _server.Server(self.box)
