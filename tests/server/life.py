@@ -94,6 +94,24 @@ class Life(_server.Case):
             self.assertIn(name, done.stderr)
             self.assertIn(text, done.stderr)
 
+    def test_a_service_manager_is_told(self):
+        for path, address in ((self.folder + "/notify", None),
+                              ("@convergo-%d" % os.getpid(), True)):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(path if address is None else "\0" + path[1:])
+                manager.settimeout(20)
+                os.environ["NOTIFY_SOCKET"] = path
+                try:
+                    s = _server.Server(self.box)
+                finally:
+                    del os.environ["NOTIFY_SOCKET"]
+                told = [manager.recv(100), manager.recv(100)]
+                self.assertEqual(s.stop(), 0)
+                while told[-1] != b"STOPPING=1":
+                    told.append(manager.recv(100))
+            self.assertEqual(told[0], b"READY=1")
+            self.assertEqual(set(told[1:-1]), {b"WATCHDOG=1"})
+
     def test_drain(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             s = _server.Server(self.box)
