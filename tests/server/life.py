@@ -149,13 +149,19 @@ class Life(_server.Case):
         s = _server.Server(self.box, "--exit-timeout-secs", "0")
         answers = []
         threads = [self.later(s, answers) for _ in range(100)]
-        time.sleep(0.5)
+        until = time.monotonic() + 20
+        while s.metric("convergo_requests_live") + len(answers) < 100:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.01)
         s.process.send_signal(signal.SIGTERM)
         self.assertEqual(s.process.wait(10), 3)
         for t in threads:
             t.join()
-        self.assertEqual([a[0] for a in answers], [503] * 100)
-        self.assertIn("100 requests were not finished", s.stderr())
+        # A batch may have ended meanwhile.
+        told = [a[0] for a in answers].count(503)
+        self.assertEqual(told + [a[0] for a in answers].count(200), 100)
+        self.assertGreater(told, 0)
+        self.assertIn("%d requests were not finished" % told, s.stderr())
         s.stop()
 
     def test_metrics_to_the_end_of_a_drain(self):
