@@ -180,3 +180,14 @@ void cvg_format_span(char *out, size_t size, cvg_span span)
         snprintf(out, size, "%.6gus", ns / 1e3);
     }
 }
+
+void cvg_format_bytes(char *out, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    size_t k = 0;
+    while (k < 3 && bytes >= 1024 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        k++;
+    }
+    snprintf(out, size, "%llu%s", (unsigned long long)bytes, units[k]);
+}

@@ -28,5 +28,7 @@ enum cvg_status cvg_parse_count(const char *text, uint64_t min, uint64_t max,
 
 /* "33ms", "1.5s", "250us": the shortest exact-enough form for messages. */
 void cvg_format_span(char *out, size_t size, cvg_span span);
+/* "64MiB", "1000B": exact, in the largest unit that divides it. */
+void cvg_format_bytes(char *out, size_t size, uint64_t bytes);
 
 #endif

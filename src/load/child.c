@@ -42,7 +42,8 @@ static void become_server(pid_t parent, int out, int log, char *const *argv)
     _exit(127);
 }
 
-/* The error that it ended with, else the last line that it wrote to stderr. */
+/* ": " and the error that it ended with, else the last line that it wrote to
+ * stderr; nothing if it wrote nothing. */
 static void last_words(int log, char *out, size_t size)
 {
     static const char mark[] = "convergo serve: error: ";
@@ -56,7 +57,10 @@ static void last_words(int log, char *out, size_t size)
     const char *line = strrchr(out, '\n');
     line = line != NULL ? line + 1 : out;
     line += strncmp(line, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
-    memmove(out, line, strlen(line) + 1);
+    line += strspn(line, " ");
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", line);
+    snprintf(out, size, "%s%s", *copy != '\0' ? ": " : "", copy);
 }
 
 static void kill_and_reap(struct cvg_child *child)
@@ -120,12 +124,12 @@ static enum cvg_status not_ready(struct cvg_child *child, struct cvg_error *err)
     last_words(child->log, words, sizeof words);
     if (child->pid != 0) {
         kill_and_reap(child);
-        return cvg_fail(err, CVG_IO, "the server did not become ready: %s",
+        return cvg_fail(err, CVG_IO, "the server did not become ready%s",
                         words);
     }
     bool refused = WIFEXITED(status) && WEXITSTATUS(status) == 2;
     return cvg_fail(err, refused ? CVG_CONFIG : CVG_IO,
-                    "the server ended before it was ready (%s %d): %s",
+                    "the server ended before it was ready (%s %d)%s",
                     WIFEXITED(status) ? "exit code" : "signal",
                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                     words);
@@ -186,7 +190,7 @@ static enum cvg_status ended(struct cvg_child *child, int status, bool before,
         (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3)) {
         return CVG_OK; /* 3: it did not wait for what we no longer want */
     }
-    return cvg_fail(err, CVG_IO, "the server %s (%s %d): %s",
+    return cvg_fail(err, CVG_IO, "the server %s (%s %d)%s",
                     before ? "died during the run" : "did not end well",
                     WIFEXITED(status) ? "exit code" : "signal",
                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),

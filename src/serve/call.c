@@ -2,6 +2,7 @@
 #include "serve/call.h"
 
 #include "serve/http.h"
+#include "serve/log.h"
 #include "serve/server.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,6 +230,10 @@ void cvg__call_error(struct cvg__call *call, unsigned status,
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (status == 500) { /* our own fault; the others are the client's */
+        cvg__log('E', "event=request_failed x_request_id=\"%s\" error=\"%s\"",
+                 call->client_id != NULL ? call->client_id : "", text);
+    }
     call->text.len = 0;
     call->binary_header = CVG__HEADER_ABSENT;
     cvg__text_str(&call->text, "{\"error\":");

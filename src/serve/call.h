@@ -58,6 +58,8 @@ struct cvg__call {
     char item[CVG__NAME_MAX + 1]; /* of /v1/requests/ID */
     struct cvg__body body;
     int64_t header; /* Inference-Header-Content-Length */
+    /* X-Request-ID, sent back as it came; NULL: none. Borrowed from `http`. */
+    const char *client_id;
 
     struct cvg__infer infer;
     struct cvg__rows rows;

@@ -123,6 +123,10 @@ static void add_headers(const struct cvg__call *call,
     if (call->allow != NULL) {
         (void)MHD_add_response_header(response, "Allow", call->allow);
     }
+    if (call->client_id != NULL) {
+        (void)MHD_add_response_header(response, "X-Request-ID",
+                                      call->client_id);
+    }
     if (call->server->state >= CVG__DRAINING) {
         (void)MHD_add_response_header(response, "Connection", "close");
     }
@@ -168,7 +172,8 @@ void cvg__http_wake(struct cvg__call *call)
 struct fields {
     int64_t length, infer; /* NUMBER_ABSENT, NUMBER_BAD */
     const char *infer_text;
-    const char *encoding; /* Transfer-Encoding; or NULL */
+    const char *encoding;  /* Transfer-Encoding; or NULL */
+    const char *client_id; /* X-Request-ID; or NULL */
     unsigned hosts;
     bool expect, twice;
 };
@@ -179,6 +184,17 @@ static int64_t number_of(const char *text)
     size_t n = strspn(text, "0123456789");
     return n == 0 || n > 18 || text[n] != '\0' ? NUMBER_BAD
                                                : strtoll(text, NULL, 10);
+}
+
+/* 1 to 128 visible characters that need no quoting in a log. */
+static bool is_client_id(const char *text)
+{
+    size_t n = 0;
+    while (text[n] > ' ' && text[n] < 0x7f && text[n] != '"' &&
+           text[n] != '\\' && n <= 128) {
+        n++;
+    }
+    return n > 0 && n <= 128 && text[n] == '\0';
 }
 
 static enum MHD_Result field(void *cls, enum MHD_ValueKind kind,
@@ -201,6 +217,8 @@ static enum MHD_Result field(void *cls, enum MHD_ValueKind kind,
         f->hosts++;
     } else if (strcasecmp(name, "Expect") == 0) {
         f->expect = true;
+    } else if (strcasecmp(name, "X-Request-ID") == 0 && is_client_id(value)) {
+        f->client_id = value;
     }
     return MHD_YES;
 }
@@ -290,6 +308,7 @@ static bool check_header(struct cvg__call *call)
     const struct cvg__limits *limits = &call->server->options->limits;
     struct fields f = {.length = NUMBER_ABSENT, .infer = NUMBER_ABSENT};
     (void)MHD_get_connection_values(call->http, MHD_HEADER_KIND, field, &f);
+    call->client_id = f.client_id;
     if (header_too_large(call) || ambiguous(call, &f)) {
         return true;
     }
@@ -432,6 +451,7 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **context,
     }
     *context = NULL;
     call->http = NULL;
+    call->client_id = NULL;
     l->server->n_open -= !l->metrics;
     call->suspended = false;
     unpark(l, call);

@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include <convergo/box.h>
+#include <stdio.h>
 #include <string.h>
 
 enum kind { BYTES, COUNT };
@@ -41,6 +42,23 @@ static const struct limit table[] = {
 static uint64_t *field(struct cvg__limits *limits, const struct limit *l)
 {
     return (uint64_t *)(void *)((char *)limits + l->offset);
+}
+
+const char *cvg__limits_flag(size_t k)
+{
+    return k < N_LIMITS ? table[k].flag : NULL;
+}
+
+void cvg__limits_text(const struct cvg__limits *limits, size_t k, char *out,
+                      size_t size)
+{
+    uint64_t value = *(const uint64_t *)(const void *)((const char *)limits +
+                                                       table[k].offset);
+    if (table[k].kind == BYTES) {
+        cvg_format_bytes(out, size, value);
+    } else {
+        (void)snprintf(out, size, "%llu", (unsigned long long)value);
+    }
 }
 
 void cvg__limits_default(struct cvg__limits *limits)

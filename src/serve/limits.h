@@ -24,6 +24,11 @@ void cvg__limits_default(struct cvg__limits *limits);
  * CVG_NOTFOUND: no limit has that flag. */
 enum cvg_status cvg__limits_set(struct cvg__limits *limits, const char *flag,
                                 const char *value, struct cvg_error *err);
+/* The flag of the k-th limit, NULL: there are no more; and its value as text,
+ * as cvg__limits_set() takes it. */
+const char *cvg__limits_flag(size_t k);
+void cvg__limits_text(const struct cvg__limits *limits, size_t k, char *out,
+                      size_t size);
 /* Lines for --help: "  --max-body SIZE   ... (64MiB)\n". */
 const char *cvg__limits_help(void);
 

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where it listens if neither the options nor the box say. */
+#define CVG_SERVE_HTTP "127.0.0.1:8000"
+#define CVG_SERVE_METRICS "127.0.0.1:8002"
+
 struct cvg_serve_options { /* strings are borrowed; NULL: not given */
     const char *box;
     const char *policy;

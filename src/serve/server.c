@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "serve/http.h"
 #include "serve/log.h"
+#include "serve/notify.h"
 #include "serve/table.h"
 #include <errno.h>
 #include <malloc.h>
@@ -87,6 +88,7 @@ static void become_ready(struct cvg__server *s)
     }
     printf(" pid=%ld\n", (long)getpid());
     (void)fflush(stdout);
+    cvg__notify("READY=1");
 }
 
 static void drain(struct cvg__server *s, const char *why)
@@ -95,6 +97,7 @@ static void drain(struct cvg__server *s, const char *why)
     s->stop_at = cvg__now() + s->options->exit_timeout;
     cvg__log('I', "event=drain reason=%s calls=%zu live=%zu", why, s->n_open,
              cvg_engine_live(s->engine));
+    cvg__notify("STOPPING=1");
     cvg__drive(s, &(struct cvg_event){.type = CVG_EV_DRAIN});
     cvg__http_stop_accepting(s);
     settle(s);
@@ -158,6 +161,7 @@ static void on_watch(uv_poll_t *poll, int status, int events)
 static void on_tick(uv_timer_t *timer)
 {
     struct cvg__server *s = timer->data;
+    cvg__notify("WATCHDOG=1");
     cvg__repository_check(s);
     cvg__record_tick(s);
     cvg__http_sweep(s);
@@ -234,8 +238,8 @@ static enum cvg_status listen_all(struct cvg__server *s, struct cvg_error *err)
 {
     const struct cvg_serve_options *o = s->options;
     const struct cvg_server_settings *b = &s->box->server;
-    const char *http = choose(o->http, b->http, "127.0.0.1:8000");
-    const char *metrics = choose(o->metrics, b->metrics, "127.0.0.1:8002");
+    const char *http = choose(o->http, b->http, CVG_SERVE_HTTP);
+    const char *metrics = choose(o->metrics, b->metrics, CVG_SERVE_METRICS);
     enum cvg_status status = CVG_OK;
     if (strcmp(http, "off") != 0) {
         status = cvg__http_listen(s, http, false, err);

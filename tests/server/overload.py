@@ -1,5 +1,8 @@
 """More than a device can do: 429, 503, 504 with Retry-After; clients that go
-away are cancelled and leave room for others."""
+away are cancelled and leave room for others.
+
+Whatever must happen while a batch runs has most of a second for it: the machine
+may be busy."""
 
 import json
 import re
@@ -26,9 +29,9 @@ class Overload(_server.Case):
              "quick": {"quick-1": (_box.identity(), 0.8)}},
             devices=[NPU, "{name: npu1, kind: npu, backend: emulated}"],
             apps=["{name: few, family: slow, queue: 3}",
-                  "{name: tight, family: quick, slo: {deadline: 30ms}, "
+                  "{name: tight, family: quick, slo: {deadline: 300ms}, "
                   "queue: 500}"],
-            rows={("slow-1", "npu0"): 300, ("quick-1", "npu1"): 5})
+            rows={("slow-1", "npu0"): 1000, ("quick-1", "npu1"): 50})
         # One at a time: what the profile has for a batch of 1 only.
         path = cls.folder + "/profile.csv"
         with open(path) as f:
@@ -38,24 +41,34 @@ class Overload(_server.Case):
             f.writelines(lines)
         cls.s = cls.start(box, "--policy", "edf", "--exit-timeout-secs", "20")
 
-    def all_at_once(self, n, *args, **more):
-        answers = [None] * n
-
-        def one(k):
-            answers[k] = self.s.infer(*args, **more)
-        threads = [threading.Thread(target=one, args=(k,)) for k in range(n)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+    def all_at_once(self, n, model, inputs):
+        """All are connected before the first is sent, and sent before an
+        answer is read."""
+        connections = [self.s.connect() for _ in range(n)]
+        for c in connections:
+            c.connect()
+        body = json.dumps({"inputs": inputs})
+        for c in connections:
+            c.request("POST", "/v2/models/%s/infer" % model, body)
+        answers = []
+        for c in connections:
+            r = c.getresponse()
+            answers.append((r.status, r.headers, json.loads(r.read())))
+            c.close()
         return answers
 
-    def idle(self):
+    def wait_for(self, what):
         until = time.monotonic() + 20
-        while (self.s.metric("convergo_requests_live") or
-               self.s.metric("convergo_batches_running")):
+        while not what():
             self.assertLess(time.monotonic(), until)
-            time.sleep(0.02)
+            time.sleep(0.01)
+
+    def running(self):
+        return self.s.metric("convergo_batches_running") == 1
+
+    def idle(self):
+        self.wait_for(lambda: not (self.s.metric("convergo_requests_live") or
+                                   self.s.metric("convergo_batches_running")))
 
     def test_a_full_queue_is_429(self):
         self.idle()
@@ -95,12 +108,12 @@ class Overload(_server.Case):
         self.idle()
         c = self.s.connect()
         c.request("POST", "/v2/models/slow/infer", json.dumps({"inputs": X}))
-        time.sleep(0.05)
+        self.wait_for(self.running)
         began = time.monotonic()
         answer = self.s.infer("slow", X, {"timeout": 40000})
         took = time.monotonic() - began
         self.assertError(answer, 504, "timeout")
-        self.assertTrue(0.03 < took < 0.2, took)
+        self.assertTrue(0.03 < took < 0.8, took)
         self.assertEqual(c.getresponse().status, 200)
         c.close()
 
@@ -121,15 +134,14 @@ class Overload(_server.Case):
         request = (b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\n"
                    b"Content-Length: %d\r\n\r\n" % len(body) + body)
         sockets = [self.s.raw() for _ in range(4)]
-        for s in sockets:
+        sockets[0].sendall(request)
+        self.wait_for(self.running)
+        for s in sockets[1:]:
             s.sendall(request)
-            time.sleep(0.01)
+        self.wait_for(lambda: self.s.metric("convergo_requests_live") == 4)
         for s in sockets[1:]:  # those that wait
             s.close()
-        until = time.monotonic() + 2
-        while cancelled() < before + 3 and time.monotonic() < until:
-            time.sleep(0.02)
-        self.assertEqual(cancelled(), before + 3)
+        self.wait_for(lambda: cancelled() == before + 3)
         # Their places in the queue are free at once.
         answers = self.all_at_once(3, "slow", X)
         self.assertEqual([a[0] for a in answers], [200] * 3)
@@ -151,7 +163,7 @@ class Overload(_server.Case):
         for _ in range(20):
             began = time.monotonic()
             self.assertEqual(self.s.get("/v2/health/live")[0], 200)
-            self.assertLess(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, 5)
         stop.set()
         for t in threads:
             t.join()

@@ -458,6 +458,32 @@ static void endless_text_is_near_to_nothing(void **state)
     assert_null(cvg_nearest_name(endless, names, COUNT(names)));
 }
 
+static void formatted_sizes_read_back(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {
+        {0, "0B"},
+        {1000, "1000B"},
+        {1024, "1KiB"},
+        {1536, "1536B"},
+        {64 << 20, "64MiB"},
+        {(64 << 20) + 1, "67108865B"},
+        {1ULL << 30, "1GiB"},
+        {1ULL << 40, "1024GiB"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[32];
+        uint64_t back;
+        cvg_format_bytes(text, sizeof text, cases[i].bytes);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(cvg_parse_bytes(text, &back, NULL), CVG_OK);
+        assert_true(back == cases[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +501,7 @@ int main(void)
         cmocka_unit_test(no_overflow),
         cmocka_unit_test(refusal_writes_nothing),
         cmocka_unit_test(formatted_spans_read_back),
+        cmocka_unit_test(formatted_sizes_read_back),
         cmocka_unit_test(nearest_names),
         cmocka_unit_test(swapped_letters),
         cmocka_unit_test(endless_text_is_near_to_nothing),
