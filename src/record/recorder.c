@@ -173,9 +173,12 @@ static void give_up(struct cvg_recorder *r, int reason)
     (void)snprintf(r->why, sizeof r->why, "cannot write: %s", strerror(reason));
     if (ftruncate(r->fd, (off_t)r->bytes) == 0 &&
         lseek(r->fd, (off_t)r->bytes, SEEK_SET) >= 0) {
-        (void)write_block(r, CVG__BLOCK_END, end,
-                          fill_end(end, CVG_RECORD_WRITE_FAILED));
-        (void)ftruncate(r->fd, (off_t)r->bytes);
+        bool written = write_block(r, CVG__BLOCK_END, end,
+                                   fill_end(end, CVG_RECORD_WRITE_FAILED));
+        if (!written && ftruncate(r->fd, (off_t)r->bytes) != 0) {
+            written = false; /* readers drop what is there in part */
+        }
+        (void)written;
     }
     __atomic_store_n(&r->failed, true, __ATOMIC_RELEASE);
 }
