@@ -164,6 +164,9 @@ struct run {
     uint32_t n_running;
     cvg_time now;
     uint64_t next_id;
+    const struct cvg_policy *policy;
+    struct cvg_plan plan;
+    bool plan_is_ready;
     uint64_t allocations;
     struct cvg_histogram *times;
     bool measuring;
@@ -196,8 +199,23 @@ static void step(struct run *r, struct cvg_event *event)
                                              a->start.n_requests, CVG_MEAN);
             r->running[r->n_running++] =
                 (struct running){r->now + time, a->start.batch, time};
+        } else if (a->type == CVG_ACT_SOLVE) {
+            r->plan_is_ready =
+                r->policy->allocation->solve(r->box, a->question, &r->plan,
+                                             NULL) == CVG_OK;
         }
     }
+}
+
+/* Plans are made off the loop: their making is not timed, their taking in is.
+ */
+static void give_plan(struct run *r)
+{
+    struct cvg_event event = {.type = CVG_EV_SOLVED};
+    event.solved.answer = &r->plan;
+    event.solved.size = sizeof r->plan;
+    r->plan_is_ready = false;
+    step(r, &event);
 }
 
 static void arrive(struct run *r, uint32_t app)
@@ -245,7 +263,9 @@ static void saturate(struct run *r, uint64_t queued, uint64_t steps)
 {
     for (uint64_t i = 0; i < steps; i++) {
         uint32_t app = app_to_fill(r, queued);
-        if (app < APPS) {
+        if (r->plan_is_ready) {
+            give_plan(r);
+        } else if (app < APPS) {
             arrive(r, app);
         } else {
             finish_first(r);
@@ -277,6 +297,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_decision: %s\n", err.text);
         return 1;
     }
+    r.policy = &policy;
     saturate(&r, queued, 3ULL * queued);
     r.measuring = true;
     saturate(&r, queued, steps);

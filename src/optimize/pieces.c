@@ -81,11 +81,14 @@ static void fill(const struct cvg__run *run, cvg_span from, cvg_span until,
 
 static bool same(const struct cvg_piece *a, const struct cvg_piece *b)
 {
-    bool equal = memcmp(a->rates_rps, b->rates_rps, sizeof a->rates_rps) == 0 &&
-                 memcmp(a->peak_rps, b->peak_rps, sizeof a->peak_rps) == 0 &&
-                 memcmp(a->slowdown, b->slowdown, sizeof a->slowdown) == 0;
+    bool equal = true;
     for (size_t i = 0; i < CVG_MAX_APPS && equal; i++) {
-        equal = cvg_slo_equal(&a->slos[i], &b->slos[i]);
+        equal = a->rates_rps[i] == b->rates_rps[i] &&
+                a->peak_rps[i] == b->peak_rps[i] &&
+                cvg_slo_equal(&a->slos[i], &b->slos[i]);
+    }
+    for (size_t d = 0; d < CVG_MAX_DEVICES && equal; d++) {
+        equal = a->slowdown[d] == b->slowdown[d];
     }
     return equal;
 }

@@ -287,12 +287,30 @@ static bool can_afford_accuracy(const struct cvg__convergo *s,
             cvg__place_of(s, view, r->app, device)->rate_rps > 0);
 }
 
+/* Whatever the moment, it costs too much, or it is no home. */
+static bool is_out_of_question(const struct cvg__convergo *s,
+                               const struct cvg_request *r,
+                               const struct cvg__way *way, double price,
+                               bool spills)
+{
+    const struct cvg__app_state *app = &s->apps[r->app];
+    double at_best = price * way->each_ns;
+    if (s->plan == NULL || cvg_request_due(r) == CVG_NEVER) {
+        return false; /* it may have to go */
+    }
+    if (s->plan->factor < 1 && at_best > DEAR * app->planned_cost) {
+        return true;
+    }
+    return !spills && at_best > AS_CHEAP * app->cost &&
+           !cvg__convergo_planned(s, r->app, way->device, way->variant);
+}
+
 /* The cheapest way to serve a request from this unit, and those behind it.
- * False: none is in time. */
+ * False: none is in time. *hopeless: none ever would be. */
 static bool best_way(struct cvg__convergo *s, const struct cvg_view *view,
                      const struct cvg_unit *unit,
                      const struct cvg_request *first, uint32_t waiting,
-                     bool spills, struct cvg__candidate *best)
+                     bool spills, struct cvg__candidate *best, bool *hopeless)
 {
     struct cvg__app_state *app = &s->apps[first->app];
     const struct cvg__ways *ways =
@@ -304,9 +322,15 @@ static bool best_way(struct cvg__convergo *s, const struct cvg_view *view,
     double price =
         s->price[unit->device] * cvg_view_slowdown(view, unit->device);
     bool first_is_best = can_afford_accuracy(s, view, first, unit->device);
+    *hopeless = true;
     for (uint32_t i = ways->from[unit->device];
          i < ways->from[unit->device + 1] && !(found && first_is_best); i++) {
         struct cvg__candidate c;
+        if (!first_is_best &&
+            is_out_of_question(s, first, &ways->ways[i], price, spills)) {
+            continue;
+        }
+        *hopeless = false;
         /* At its best it costs each_ns: mostly the first way is it. */
         if ((found && price * ways->ways[i].each_ns >= best->cost) ||
             !usable(view, &ways->ways[i]) ||
@@ -338,8 +362,9 @@ static void prefer_full(struct cvg__convergo *s, const struct cvg_view *view,
                                              cvg_device_bit(best->unit->device),
                                              full + CVG__SAFETY);
     struct cvg__candidate c;
+    bool hopeless;
     if (later != NULL && later != best->first &&
-        best_way(s, view, best->unit, later, waiting, spills, &c) &&
+        best_way(s, view, best->unit, later, waiting, spills, &c, &hopeless) &&
         c.n > best->n && c.cost < CHEAPER * best->cost) {
         *best = c;
     }
@@ -368,6 +393,20 @@ static bool somebody_is_behind(const struct cvg__convergo *s,
     return false;
 }
 
+/* How long until the unit has room again: until the batch ends, or on a shared
+ * unit another, each slower by it. */
+static cvg_span blocked_by(const struct cvg_view *view,
+                           const struct cvg__candidate *c)
+{
+    cvg_span blocked = c->finish - view->now;
+    bool fcfs = view->box->devices[c->unit->device].discipline == CVG_FCFS;
+    for (uint32_t i = 0; !fcfs && i < c->unit->n_held; i++) {
+        cvg_span free = c->unit->held[i].predicted + c->time - view->now;
+        blocked = free < blocked ? free : blocked;
+    }
+    return blocked;
+}
+
 /* What the batch is worth, less what it spoils, against what its time is worth
  * to others. */
 static bool is_worth_it(const struct cvg__convergo *s,
@@ -377,16 +416,7 @@ static bool is_worth_it(const struct cvg__convergo *s,
     uint32_t d = c->unit->device;
     cvg_span back =
         c->home ? 0 : cvg_view_switch(view, c->unit, c->way.variant);
-    cvg_span blocked = c->time;
-    if (view->box->devices[d].discipline == CVG_FCFS || c->unit->n_held == 0) {
-        blocked = c->finish - view->now;
-    } else {
-        blocked = c->finish - view->now;
-        for (uint32_t i = 0; i < c->unit->n_held; i++) {
-            cvg_span free = c->unit->held[i].predicted + c->time - view->now;
-            blocked = free < blocked ? free : blocked;
-        }
-    }
+    cvg_span blocked = blocked_by(view, c);
     double gain = app->worth * c->n -
                   cvg__convergo_harm(s, view, c->unit, c->app, blocked + back);
     double charge = s->charge[d] * (double)(c->time + back);
@@ -430,9 +460,13 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
         waiting > 0 ? cvg__convergo_next(s, view, unit, app, NULL) : NULL;
     bool found = false;
     uint32_t k = 0;
+    bool hopeless = false; /* of those with just the app's own bounds */
     while (r != NULL && k < SCAN && !found) {
-        found = best_way(s, view, unit, r, waiting - k, spills, c);
-        k += !found;
+        bool none = hopeless && r->plain != 0;
+        found =
+            !none && best_way(s, view, unit, r, waiting - k, spills, c, &none);
+        hopeless = hopeless || (none && r->plain != 0);
+        k += none ? SCAN / 4 : !found; /* the others are mostly alike */
         r = found ? r : cvg__convergo_next(s, view, unit, app, r);
     }
     bool may_grow = found && c->n < c->way.max &&

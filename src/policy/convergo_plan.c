@@ -184,7 +184,7 @@ static double blocked_ns(const struct cvg__convergo *s,
 {
     const struct cvg_device *d = &view->box->devices[unit->device];
     cvg_time begun = s->begun[unit->index];
-    cvg_time until = begun;
+    cvg_time until;
     if (d->discipline == CVG_FCFS) {
         until =
             unit->n_held > 0 && unit->free_at > begun ? unit->free_at : begun;

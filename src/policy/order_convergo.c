@@ -153,8 +153,10 @@ static void serve_unit(struct cvg__convergo *s, const struct cvg_view *view,
     bool found = false;
     for (uint32_t a = 0; a < view->n_apps; a++) {
         struct cvg__candidate c;
-        if (cvg__convergo_candidate(s, view, choices, unit, a,
-                                    spills && s->apps[a].spills, &c) &&
+        if (spills && !s->apps[a].spills) {
+            continue; /* it has had its turn */
+        }
+        if (cvg__convergo_candidate(s, view, choices, unit, a, spills, &c) &&
             (!found || goes_first(&c, &best))) {
             best = c;
             found = true;
