@@ -51,7 +51,8 @@ struct maker {
     bool only[CVG_MAX_VARIANTS];    /* columns by these are added */
     struct cvg__columns columns;
     struct cvg__places places;
-    struct way *ways; /* of the program, by its columns */
+    struct way *ways; /* of the program, by its first columns */
+    size_t n_ways;
     struct cvg__lp lp;
     int app_row[CVG_MAX_APPS], mean_row[CVG_MAX_APPS];
     int *place_row;
@@ -201,6 +202,7 @@ static void add_ways(struct maker *m, const double *value, bool by_met)
             m->ways[n++] = (struct way){.column = i, .place = k};
         }
     }
+    m->n_ways = n;
 }
 
 /* Apps that could be served, but not with what is kept now. */
@@ -473,9 +475,8 @@ static enum cvg_status solve_held(struct maker *m, struct cvg_error *err)
 
 static void take_flows(const struct maker *m, struct cvg_plan *out)
 {
-    size_t n = m->lp.n_columns;
-    for (size_t i = 0; i < n; i++) {
-        if (i >= m->columns.n * m->places.n || m->lp.x[i] <= NO_FLOW) {
+    for (size_t i = 0; i < m->n_ways; i++) {
+        if (m->lp.x[i] <= NO_FLOW) {
             continue;
         }
         const struct cvg__column *c = &m->columns.items[m->ways[i].column];

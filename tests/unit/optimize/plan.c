@@ -1,0 +1,709 @@
+/* link: -Wl,--wrap=calloc -Wl,--wrap=realloc */
+/* Plans: small boxes whose answer is worked out by hand, and what holds for the
+ * plan of any box. */
+#include <convergo/plan.h>
+
+#include "support/random_box.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+static long fail_at = -1; /* this many succeed, the next one fails */
+
+static bool fails(void)
+{
+    return fail_at >= 0 && fail_at-- == 0;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+struct asked {
+    struct world w;
+    struct cvg_question q;
+    struct cvg_plan plan;
+};
+
+/* The box as it stands: all is up, enabled, as fast as profiled. */
+static void ready(struct asked *t)
+{
+    const struct cvg_box *box = t->w.box;
+    assert_int_equal(cvg_profile_finish(t->w.box->profile, NULL), CVG_OK);
+    for (size_t a = 0; a < box->n_apps; a++) {
+        t->q.slos[a] = box->apps[a].slo;
+    }
+    for (size_t d = 0; d < box->n_devices; d++) {
+        t->q.slowdown[d] = 1;
+    }
+    for (size_t v = 0; v < box->n_variants; v++) {
+        t->q.enabled[v] = true;
+    }
+}
+
+static void begin(struct asked *t)
+{
+    memset(t, 0, sizeof *t);
+    world_init(&t->w);
+}
+
+static void make(struct asked *t)
+{
+    struct cvg_error err = {.text = ""};
+    if (cvg_plan_make(t->w.box, &t->q, &t->plan, &err) != CVG_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* The plan becomes the last one of the next question. */
+static void go_on(struct asked *t, bool settled)
+{
+    t->q.n_flows = t->plan.n_flows;
+    memcpy(t->q.flows, t->plan.flows, sizeof t->q.flows);
+    t->q.settled = settled;
+}
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) <= 1e-6 * fmax(fmax(fabs(a), fabs(b)), 1);
+}
+
+/* Requests of the app a second by that variant on that device. */
+static double rate_on(const struct cvg_plan *plan, uint32_t app,
+                      uint32_t variant, uint32_t device)
+{
+    double rate = 0;
+    for (uint32_t i = 0; i < plan->n_flows; i++) {
+        const struct cvg_flow *f = &plan->flows[i];
+        if ((app == CVG_ANY || f->app == app) &&
+            (variant == CVG_ANY || f->variant == variant) &&
+            (device == CVG_ANY || f->device == device)) {
+            rate += f->rate_rps;
+        }
+    }
+    return rate;
+}
+
+/* --- enough for all ------------------------------------------------------- */
+
+/* 5 ms each: 200/s, four times what is asked for. */
+static void one_device(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "v0", 0.9);
+    world_profile(&t.w, "v0", "d0", 1, 5, 0);
+    world_slo_deadline(world_app(&t.w, "a0"), CVG_MS(100));
+    t.w.box->apps[0].weight = 3;
+    ready(&t);
+    t.q.rates_rps[0] = 50;
+    make(&t);
+    assert_true(near(t.plan.factor, 4));
+    assert_true(near(t.plan.rates_rps[0], 50));
+    assert_true(near(t.plan.served_rps[0], 200)); /* factor x rate */
+    assert_int_equal(t.plan.n_flows, 1);
+    assert_true(near(t.plan.flows[0].rate_rps, 200));
+    assert_true(near(t.plan.busy[0], 1));
+    assert_true(near(t.plan.price[0], 600)); /* a second serves 200, of 3 */
+    assert_false(t.plan.given_up[0]);
+    t.q.slowdown[0] = 2;
+    make(&t);
+    assert_true(near(t.plan.factor, 2));
+    assert_true(near(t.plan.price[0], 300));
+    world_fini(&t.w);
+}
+
+/* a0 runs on both, by "good" on d1, where a1 is at home: d0 takes 250/s of a0,
+ * d1 the rest y, 5 ms each as those of a1: 200 f = 250 + y, 5 ms (y + 100 f) =
+ * 1. */
+static void two_devices_and_two_apps(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1);
+    world_device(&t.w, "d1", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "fair", 0.8);
+    world_variant(&t.w, "good", 0.9);
+    world_profile(&t.w, "fair", "d0", 1, 4, 0);
+    world_profile(&t.w, "fair", "d1", 1, 8, 0);
+    world_profile(&t.w, "good", "d1", 1, 5, 0);
+    world_slo_accuracy(world_app(&t.w, "a0"), 0.7);
+    world_slo_accuracy(world_app(&t.w, "a1"), 0.9);
+    ready(&t);
+    t.q.rates_rps[0] = 200;
+    t.q.rates_rps[1] = 100;
+    make(&t);
+    assert_true(near(t.plan.factor, 1.5));
+    assert_true(near(t.plan.served_rps[0], 300));
+    assert_true(near(t.plan.served_rps[1], 150));
+    assert_true(near(rate_on(&t.plan, 0, 0, 0), 250));
+    assert_true(near(rate_on(&t.plan, 0, 1, 1), 50));
+    assert_true(near(rate_on(&t.plan, 1, 1, 1), 150));
+    assert_true(near(t.plan.busy[0], 1) && near(t.plan.busy[1], 1));
+    /* What a second of each could serve. */
+    assert_true(near(t.plan.price[0], 250));
+    assert_true(near(t.plan.price[1], 200));
+    world_fini(&t.w);
+}
+
+/* Batches of four are twice as quick, and fill at that rate; at 10/s and 50 ms
+ * to wait no second one comes. */
+static void batches_fill_while_a_deadline_lasts(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "v0", 0.9);
+    world_profile(&t.w, "v0", "d0", 1, 10, 0);
+    world_profile(&t.w, "v0", "d0", 4, 20, 0);
+    world_slo_deadline(world_app(&t.w, "a0"), CVG_MS(60));
+    ready(&t);
+    t.q.rates_rps[0] = 160;
+    make(&t);
+    assert_true(near(t.plan.factor, 200.0 / 160));
+    assert_int_equal(t.plan.flows[0].batch, 4);
+    t.q.rates_rps[0] = 10;
+    make(&t);
+    assert_true(near(t.plan.factor, 10));
+    assert_int_equal(t.plan.n_flows, 1);
+    assert_int_equal(t.plan.flows[0].batch, 1);
+    /* Nor does it when the device is too slow for a large one in time. */
+    t.q.rates_rps[0] = 160;
+    t.q.slowdown[0] = 2.9;
+    make(&t);
+    for (uint32_t i = 0; i < t.plan.n_flows; i++) {
+        assert_true(t.plan.flows[i].batch < 4);
+    }
+    world_fini(&t.w);
+}
+
+/* quick 0.8 at 5 ms, good 0.9 at 10 ms: a mean of 0.82 takes a fifth of good
+ * ones, 6 ms each. */
+static void the_mean_of_a_window_mixes(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "quick", 0.8);
+    world_variant(&t.w, "good", 0.9);
+    world_profile(&t.w, "quick", "d0", 1, 5, 0);
+    world_profile(&t.w, "good", "d0", 1, 10, 0);
+    struct cvg_app *app = world_app(&t.w, "a0");
+    world_slo_accuracy(app, 0.82);
+    world_slo_deadline(app, CVG_MS(100));
+    app->accuracy_over = CVG_ACCURACY_PER_WINDOW;
+    ready(&t);
+    t.q.rates_rps[0] = 100;
+    make(&t);
+    assert_true(near(t.plan.factor, 1 / 0.6));
+    assert_true(near(rate_on(&t.plan, 0, 0, 0), 0.8 / 0.006));
+    assert_true(near(rate_on(&t.plan, 0, 1, 0), 0.2 / 0.006));
+    t.q.rates_rps[0] = 1000; /* in overload, too */
+    make(&t);
+    assert_true(near(t.plan.factor, 1 / 6.0));
+    assert_true(near(t.plan.served_rps[0], 1 / 0.006));
+    world_fini(&t.w);
+}
+
+/* --- who asks, and what is there ------------------------------------------ */
+
+static void two_of_a_kind(struct asked *t)
+{
+    begin(t);
+    world_device(&t->w, "d0", CVG_FCFS, 1, 1);
+    world_device(&t->w, "d1", CVG_FCFS, 2, 1);
+    world_variant(&t->w, "v0", 0.8);
+    world_variant(&t->w, "v1", 0.9);
+    world_profile(&t->w, "v0", "d0", 1, 5, 0);
+    world_profile(&t->w, "v1", "d0", 1, 10, 0);
+    world_profile(&t->w, "v0", "d1", 1, 20, 0);
+    world_profile(&t->w, "v1", "d1", 1, 20, 0);
+    world_slo_deadline(world_app(&t->w, "a0"), CVG_MS(100));
+    ready(t);
+    t->q.rates_rps[0] = 100;
+}
+
+static void nobody_asks(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    t.q.slos[0].declared = 0;
+    make(&t);
+    assert_true(t.plan.factor == 1e6);
+    assert_int_equal(t.plan.n_flows, 0);
+    assert_true(t.plan.served_rps[0] == 0);
+    /* With an SLO, an app without arrivals still has its home. */
+    t.q.slos[0] = t.w.box->apps[0].slo;
+    t.q.rates_rps[0] = 0;
+    make(&t);
+    assert_true(t.plan.factor > 100);
+    assert_true(t.plan.n_flows > 0);
+    world_fini(&t.w);
+}
+
+static void devices_that_are_down(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    make(&t);
+    assert_true(near(t.plan.factor, 3)); /* 200/s and 100/s */
+    assert_true(near(t.plan.busy[0], 1) && near(t.plan.busy[1], 1));
+    t.q.slowdown[0] = INFINITY;
+    make(&t);
+    assert_true(near(t.plan.factor, 1));
+    assert_true(rate_on(&t.plan, CVG_ANY, CVG_ANY, 0) == 0);
+    assert_true(t.plan.busy[0] == 0);
+    t.q.slowdown[1] = INFINITY;
+    make(&t);
+    assert_int_equal(t.plan.n_flows, 0);
+    assert_true(t.plan.served_rps[0] == 0);
+    world_fini(&t.w);
+}
+
+static void variants_that_are_taken_out(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    t.q.enabled[0] = false;
+    make(&t);
+    assert_true(near(t.plan.factor, 2)); /* 100/s and 100/s */
+    assert_true(rate_on(&t.plan, CVG_ANY, 0, CVG_ANY) == 0);
+    world_fini(&t.w);
+}
+
+/* A deadline that leaves nothing to the queue is still planned for. */
+static void a_deadline_as_short_as_the_service(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    t.q.slos[0].deadline = CVG_MS(5);
+    make(&t);
+    assert_true(near(t.plan.factor, 2));
+    assert_true(rate_on(&t.plan, 0, 0, 0) > 0);
+    world_fini(&t.w);
+}
+
+/* --- what places keep ----------------------------------------------------- */
+
+/* Two TPUs whose caches hold one variant each, 5 ms and 10 ms. */
+static void two_tpus(struct asked *t)
+{
+    begin(t);
+    for (int i = 0; i < 2; i++) {
+        struct cvg_device *d =
+            world_device(&t->w, i == 0 ? "tpu0" : "tpu1", CVG_FCFS, 1, 1);
+        d->has_cache = d->has_switch = true;
+        d->cache_bytes = 1 << 20;
+        d->switch_fixed = CVG_MS(20);
+    }
+    world_variant(&t->w, "fair", 0.8);
+    world_variant(&t->w, "good", 0.9);
+    for (int i = 0; i < 2; i++) {
+        world_profile(&t->w, "fair", i == 0 ? "tpu0" : "tpu1", 1, 5, 0);
+        world_profile(&t->w, "good", i == 0 ? "tpu0" : "tpu1", 1, 10, 0);
+    }
+    world_slo_deadline(world_app(&t->w, "a0"), CVG_MS(100));
+    struct cvg_app *exact = world_app(&t->w, "a1");
+    world_slo_deadline(exact, CVG_MS(100));
+    world_slo_accuracy(exact, 0.9);
+    ready(t);
+}
+
+/* Both apps are served: each TPU keeps what it is for. */
+static void each_tpu_keeps_one(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_tpus(&t);
+    t.q.rates_rps[0] = 150;
+    t.q.rates_rps[1] = 75;
+    make(&t);
+    assert_true(near(t.plan.factor, 4.0 / 3));
+    uint32_t fair = rate_on(&t.plan, CVG_ANY, 0, 0) > 0 ? 0 : 1;
+    assert_true(near(rate_on(&t.plan, 0, 0, fair), 200));
+    assert_true(near(rate_on(&t.plan, 1, 1, 1 - fair), 100));
+    assert_true(rate_on(&t.plan, CVG_ANY, 1, fair) == 0);
+    assert_true(rate_on(&t.plan, CVG_ANY, 0, 1 - fair) == 0);
+    assert_true(near(t.plan.busy[0], 1) && near(t.plan.busy[1], 1));
+    world_fini(&t.w);
+}
+
+static void two_flows(struct asked *t, uint32_t fair_on)
+{
+    t->q.n_flows = 2;
+    t->q.flows[0] = (struct cvg_flow){
+        .app = 0, .variant = 0, .device = fair_on, .batch = 1, .rate_rps = 100};
+    t->q.flows[1] = (struct cvg_flow){.app = 1,
+                                      .variant = 1,
+                                      .device = 1 - fair_on,
+                                      .batch = 1,
+                                      .rate_rps = 50};
+}
+
+/* Of two arrangements that are as good the last one stays. */
+static void what_is_kept_stays(void **state)
+{
+    (void)state;
+    for (uint32_t fair_on = 0; fair_on < 2; fair_on++) {
+        for (int load = 1; load <= 3; load++) { /* up to overload */
+            struct asked t;
+            two_tpus(&t);
+            t.q.rates_rps[0] = 90 * load;
+            t.q.rates_rps[1] = 45 * load;
+            two_flows(&t, fair_on);
+            make(&t);
+            assert_true(rate_on(&t.plan, CVG_ANY, 1, fair_on) == 0);
+            assert_true(rate_on(&t.plan, CVG_ANY, 0, 1 - fair_on) == 0);
+            assert_true(rate_on(&t.plan, 0, 0, fair_on) > 0);
+            assert_true(rate_on(&t.plan, 1, 1, 1 - fair_on) > 0);
+            world_fini(&t.w);
+        }
+    }
+}
+
+/* Both have kept "good" on account of a1, which has gone: another arrangement
+ * is clearly better for a0, but only an open question may have it. */
+static void what_is_kept_changes_for_a_clear_gain(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_tpus(&t);
+    t.q.rates_rps[0] = 190;
+    t.q.rates_rps[1] = 5;
+    t.q.n_flows = 2;
+    for (uint32_t d = 0; d < 2; d++) {
+        t.q.flows[d] = (struct cvg_flow){
+            .app = d, .variant = 1, .device = d, .batch = 1, .rate_rps = 90};
+    }
+    t.q.settled = true;
+    make(&t);
+    assert_true(rate_on(&t.plan, CVG_ANY, 0, CVG_ANY) == 0);
+    assert_true(near(t.plan.factor, 200.0 / 195));
+    t.q.settled = false;
+    make(&t);
+    assert_true(rate_on(&t.plan, 0, 0, CVG_ANY) > 0);
+    assert_true(t.plan.factor > 1.3);
+    go_on(&t, false);
+    struct cvg_plan before = t.plan;
+    make(&t);
+    assert_memory_equal(before.flows, t.plan.flows, sizeof before.flows);
+    world_fini(&t.w);
+}
+
+/* An app that cannot be served by what is kept is reason enough to look, even
+ * if all is settled. */
+static void nobody_is_left_without_a_place(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_tpus(&t);
+    t.q.rates_rps[0] = 50;
+    t.q.rates_rps[1] = 20;
+    t.q.n_flows = 2;
+    for (uint32_t d = 0; d < 2; d++) {
+        t.q.flows[d] = (struct cvg_flow){
+            .app = 0, .variant = 0, .device = d, .batch = 1, .rate_rps = 90};
+    }
+    t.q.settled = true;
+    make(&t);
+    assert_true(t.plan.served_rps[1] >= 20 - 1e-6);
+    world_fini(&t.w);
+}
+
+/* Units of one device keep each its own; a cache of two has both on each. */
+static void units_keep_one_by_one(void **state)
+{
+    (void)state;
+    for (uint32_t room = 1; room <= 2; room++) {
+        struct asked t;
+        begin(&t);
+        struct cvg_device *d = world_device(&t.w, "tpu", CVG_FCFS, 2, 1);
+        d->has_cache = d->has_switch = true;
+        d->cache_bytes = room << 20;
+        d->switch_fixed = CVG_MS(20);
+        world_variant(&t.w, "fair", 0.8);
+        world_variant(&t.w, "good", 0.9);
+        world_profile(&t.w, "fair", "tpu", 1, 5, 0);
+        world_profile(&t.w, "good", "tpu", 1, 10, 0);
+        world_slo_accuracy(world_app(&t.w, "a0"), 0.8);
+        world_slo_accuracy(world_app(&t.w, "a1"), 0.9);
+        ready(&t);
+        t.q.rates_rps[0] = 150;
+        t.q.rates_rps[1] = 50;
+        make(&t);
+        /* 0.75 and 0.5 of a unit; what is too much for the first is served by
+         * "good": 150 f = 200 + y, 10 ms (50 f + y) = 1. */
+        assert_true(near(t.plan.factor, room == 1 ? 1.5 : 1.6));
+        assert_true(near(t.plan.busy[0], 1));
+        world_fini(&t.w);
+    }
+}
+
+/* A device that holds one of two variants runs only that one; where "good"
+ * serves both apps it is that. */
+static void memory_has_room_for_one(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1)->resident = 1;
+    world_variant(&t.w, "fair", 0.8);
+    world_variant(&t.w, "good", 0.9);
+    world_profile(&t.w, "fair", "d0", 1, 5, 0);
+    world_profile(&t.w, "good", "d0", 1, 10, 0);
+    world_slo_accuracy(world_app(&t.w, "a0"), 0.8);
+    ready(&t);
+    t.q.rates_rps[0] = 150;
+    make(&t);
+    assert_true(near(t.plan.factor, 4.0 / 3));
+    world_slo_accuracy(world_app(&t.w, "a1"), 0.9);
+    t.q.slos[1] = t.w.box->apps[1].slo;
+    t.q.rates_rps[0] = 60;
+    t.q.rates_rps[1] = 20;
+    make(&t);
+    assert_true(near(t.plan.factor, 1.25));
+    assert_true(near(rate_on(&t.plan, CVG_ANY, 1, 0), 100));
+    assert_true(rate_on(&t.plan, CVG_ANY, 0, 0) == 0);
+    /* In overload that which is worth more is kept. */
+    for (int a0 = 0; a0 < 2; a0++) {
+        t.w.box->apps[0].weight = a0 ? 1 : 0.1;
+        t.q.rates_rps[0] = 150;
+        make(&t);
+        assert_true(t.plan.factor < 1);
+        assert_true((rate_on(&t.plan, CVG_ANY, 0, 0) > 0) == (a0 != 0));
+        assert_true((rate_on(&t.plan, CVG_ANY, 1, 0) > 0) == (a0 == 0));
+    }
+    world_fini(&t.w);
+}
+
+/* --- overload ------------------------------------------------------------- */
+
+/* Two apps with 60/s each guaranteed, room for 100/s: one is held whole, the
+ * lighter one given up. */
+static void windows_are_held_whole_or_given_up(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    world_device(&t.w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "v0", 0.9);
+    world_profile(&t.w, "v0", "d0", 1, 10, 0);
+    for (int a = 0; a < 2; a++) {
+        struct cvg_app *app = world_app(&t.w, a == 0 ? "a0" : "a1");
+        world_slo_throughput(app, 60);
+        app->weight = 1 + a;
+    }
+    ready(&t);
+    t.q.rates_rps[0] = t.q.rates_rps[1] = 60;
+    make(&t);
+    assert_true(near(t.plan.factor, 100.0 / 120));
+    assert_true(t.plan.given_up[0]);
+    assert_false(t.plan.given_up[1]);
+    assert_true(t.plan.served_rps[1] >= 0.95 * 60);
+    assert_true(t.plan.worth[1] > 0); /* more of it would go before a0 */
+    /* Room for both windows of 45/s, not for all that is asked: none is given
+     * up. */
+    t.q.slos[0].throughput_rps = t.q.slos[1].throughput_rps = 45;
+    make(&t);
+    assert_false(t.plan.given_up[0] || t.plan.given_up[1]);
+    assert_true(t.plan.served_rps[0] >= 0.95 * 45);
+    assert_true(t.plan.served_rps[0] + t.plan.served_rps[1] <= 100 + 1e-6);
+    world_fini(&t.w);
+}
+
+/* --- laws of every plan --------------------------------------------------- */
+
+static const struct random_box small = {.max_devices = 3,
+                                        .max_variants = 4,
+                                        .max_apps = 4,
+                                        .max_exits = 2,
+                                        .noise = true,
+                                        .means = true,
+                                        .switches = true,
+                                        .least_one_slo = true};
+
+static void random_question(struct asked *t, struct cvg_rng *rng,
+                            const struct random_box *like)
+{
+    begin(t);
+    random_box_fill(&t->w, rng, like);
+    ready(t);
+    const struct cvg_box *box = t->w.box;
+    double heavy = 10 + random_below(rng, 200);
+    for (size_t a = 0; a < box->n_apps; a++) {
+        t->q.rates_rps[a] = cvg_rng_uniform(rng) * heavy;
+    }
+    for (size_t d = 0; d < box->n_devices; d++) {
+        t->q.slowdown[d] = 0.8 + cvg_rng_uniform(rng);
+    }
+}
+
+static double time_of(const struct asked *t, const struct cvg_flow *f)
+{
+    return t->q.slowdown[f->device] * 1e-9 / f->batch *
+           (double)cvg_profile_time(t->w.box->profile, f->variant, 0, f->exit,
+                                    f->device, f->batch, CVG_MEAN);
+}
+
+static uint64_t seed_now;
+
+static void without_deadlines(struct asked *t)
+{
+    for (uint32_t a = 0; a < t->w.box->n_apps; a++) {
+        struct cvg_app *app = &t->w.box->apps[a];
+        app->slo.declared &= ~(1U << CVG_SLO_DEADLINE);
+        if (app->slo.declared == 0) {
+            world_slo_accuracy(app, 0.1);
+        }
+        t->q.slos[a] = app->slo;
+        t->q.rates_rps[a] = fmax(t->q.rates_rps[a], 1);
+    }
+}
+
+/* In overload: nobody would gain by another way. A request's worth is its
+ * weight less what its time costs by the cheapest way, and flows take that. */
+static void check_prices(const struct asked *t, uint32_t app, uint32_t variant,
+                         uint32_t device, uint32_t batch, bool used)
+{
+    const struct cvg_box *box = t->w.box;
+    struct cvg_flow f = {
+        .variant = variant, .device = device, .batch = batch, .rate_rps = 1};
+    double cost = t->plan.price[device] * time_of(t, &f);
+    double weight = box->apps[app].weight;
+    double gain = weight - cost - t->plan.worth[app];
+    bool guaranteed = cvg_slo_has(&t->q.slos[app], CVG_SLO_THROUGHPUT);
+    if (t->plan.given_up[app]) {
+        assert_true(!used || cost + t->plan.worth[app] <= 0.01 * weight);
+        return;
+    }
+    assert_true(gain <= 1e-5 * weight);
+    if (used && !guaranteed) { /* held windows may cost more than they add */
+        assert_true(gain >= -1e-5 * weight);
+    }
+}
+
+static void prices_tell_what_is_taken(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (seed_now = 1; seed_now <= 300; seed_now++) {
+        struct asked t;
+        struct cvg_rng rng;
+        struct random_box like = small;
+        like.switches = like.means = false;
+        like.max_exits = 1;
+        cvg_rng_init(&rng, seed_now, 2, 0);
+        random_question(&t, &rng, &like);
+        without_deadlines(&t);
+        for (size_t a = 0; a < t.w.box->n_apps; a++) {
+            t.q.rates_rps[a] *= 8;
+        }
+        make(&t);
+        for (uint32_t i = 0; t.plan.factor < 1 && i < t.plan.n_flows; i++) {
+            const struct cvg_flow *f = &t.plan.flows[i];
+            check_prices(&t, f->app, f->variant, f->device, f->batch, true);
+            for (uint32_t d = 0; d < t.w.box->n_devices; d++) {
+                if (cvg_box_can_run(t.w.box, d, f->variant)) {
+                    uint32_t max = cvg_profile_max_batch(t.w.box->profile,
+                                                         f->variant, 0, 0, d);
+                    struct cvg_slo *slo = &t.q.slos[f->app];
+                    double energy = cvg_profile_energy(
+                        t.w.box->profile, f->variant, 0, 0, d, max);
+                    if (!cvg_slo_has(slo, CVG_SLO_ENERGY) ||
+                        energy / max <= slo->energy_j) {
+                        check_prices(&t, f->app, f->variant, d, max, false);
+                    }
+                }
+            }
+            n++;
+        }
+        world_fini(&t.w);
+    }
+    assert_true(n > 50);
+}
+
+/* --- memory --------------------------------------------------------------- */
+
+static void no_memory(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct asked t;
+        struct cvg_rng rng;
+        struct cvg_plan plan;
+        cvg_rng_init(&rng, seed, 3, 0);
+        random_question(&t, &rng, &small);
+        make(&t);
+        enum cvg_status status = CVG_NOMEM;
+        long n = 0;
+        for (; status != CVG_OK && n < 20000; n++) {
+            fail_at = n;
+            status = cvg_plan_make(t.w.box, &t.q, &plan, NULL);
+            fail_at = -1;
+            if (status != CVG_OK) {
+                assert_int_equal(status, CVG_NOMEM);
+            }
+        }
+        assert_true(n > 3);
+        assert_int_equal(status, CVG_OK);
+        assert_memory_equal(&plan, &t.plan, sizeof plan);
+        world_fini(&t.w);
+    }
+}
+
+static int say_seed(void **state)
+{
+    (void)state;
+    if (seed_now > 0 && seed_now < 300) {
+        print_message("seed %d\n", (int)seed_now);
+    }
+    seed_now = 0;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_device),
+        cmocka_unit_test(two_devices_and_two_apps),
+        cmocka_unit_test(batches_fill_while_a_deadline_lasts),
+        cmocka_unit_test(the_mean_of_a_window_mixes),
+        cmocka_unit_test(nobody_asks),
+        cmocka_unit_test(devices_that_are_down),
+        cmocka_unit_test(variants_that_are_taken_out),
+        cmocka_unit_test(a_deadline_as_short_as_the_service),
+        cmocka_unit_test(each_tpu_keeps_one),
+        cmocka_unit_test(what_is_kept_stays),
+        cmocka_unit_test(what_is_kept_changes_for_a_clear_gain),
+        cmocka_unit_test(nobody_is_left_without_a_place),
+        cmocka_unit_test(units_keep_one_by_one),
+        cmocka_unit_test(memory_has_room_for_one),
+        cmocka_unit_test(windows_are_held_whole_or_given_up),
+        cmocka_unit_test_teardown(prices_tell_what_is_taken, say_seed),
+        cmocka_unit_test(no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
