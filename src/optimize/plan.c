@@ -113,11 +113,24 @@ static bool add_device(struct maker *m, const struct cvg__wish *wish,
     return true;
 }
 
+/* Is there something that counts, and something that reaches the mean? */
+static bool can_be_served(const struct cvg__columns *columns, size_t from)
+{
+    bool counts = false, reaches = false;
+    for (size_t i = from; i < columns->n; i++) {
+        counts = counts || columns->items[i].value > 0;
+        reaches = reaches || columns->items[i].gain >= 0;
+    }
+    return counts && reaches;
+}
+
 static bool add_app(struct maker *m, uint32_t app)
 {
     size_t from = m->columns.n;
-    for (int early = 1; early >= 0 && m->columns.n == from; early--) {
+    m->hopeless[app] = true;
+    for (int early = 1; early >= 0 && m->hopeless[app]; early--) {
         struct cvg__wish wish = wish_of(m, app, early != 0);
+        m->columns.n = from;
         const struct cvg__place *before = NULL;
         for (size_t k = 0; k < m->places.n; k++) {
             const struct cvg__place *p = &m->places.items[k];
@@ -127,8 +140,8 @@ static bool add_app(struct maker *m, uint32_t app)
             }
             before = p;
         }
+        m->hopeless[app] = !can_be_served(&m->columns, from);
     }
-    m->hopeless[app] = m->columns.n == from;
     return true;
 }
 
@@ -537,7 +550,9 @@ static void answer(struct maker *m, double factor, struct cvg_plan *out)
     out->factor = factor;
     for (uint32_t a = 0; a < m->box->n_apps; a++) {
         out->rates_rps[a] = m->question->rates_rps[a];
-        out->given_up[a] = m->given_up[a];
+        out->given_up[a] = m->given_up[a] ||
+                           (m->hopeless[a] && cvg_slo_has(&m->question->slos[a],
+                                                          CVG_SLO_THROUGHPUT));
         total += planned(m, a) ? m->box->apps[a].weight * m->rates_rps[a] : 0;
     }
     if (m->lp.n_columns == 0) {

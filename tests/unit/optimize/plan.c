@@ -293,6 +293,45 @@ static void variants_that_are_taken_out(void **state)
     world_fini(&t.w);
 }
 
+/* An app that nothing can serve is left out: the others have their plan. Its
+ * guaranteed throughput is out of reach. */
+static void an_app_that_nothing_can_serve(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    struct cvg_app *hopeless = world_app(&t.w, "a1");
+    world_slo_accuracy(hopeless, 0.99);
+    world_slo_throughput(hopeless, 10);
+    t.q.slos[1] = hopeless->slo;
+    t.q.rates_rps[1] = 30;
+    make(&t);
+    assert_true(near(t.plan.factor, 3));
+    assert_true(t.plan.served_rps[1] == 0);
+    assert_true(near(t.plan.rates_rps[1], 30));
+    assert_true(t.plan.given_up[1]);
+    assert_false(t.plan.given_up[0]);
+    world_fini(&t.w);
+}
+
+/* Nor can a mean be reached if nothing is that good, though each answer could
+ * be given. */
+static void a_mean_that_nothing_reaches(void **state)
+{
+    (void)state;
+    struct asked t;
+    two_of_a_kind(&t);
+    struct cvg_app *app = world_app(&t.w, "a1");
+    world_slo_accuracy(app, 0.95);
+    app->accuracy_over = CVG_ACCURACY_PER_WINDOW;
+    t.q.slos[1] = app->slo;
+    t.q.rates_rps[1] = 30;
+    make(&t);
+    assert_true(near(t.plan.factor, 3));
+    assert_true(t.plan.served_rps[1] == 0);
+    world_fini(&t.w);
+}
+
 /* A deadline that leaves nothing to the queue is still planned for. */
 static void a_deadline_as_short_as_the_service(void **state)
 {
@@ -568,7 +607,181 @@ static double time_of(const struct asked *t, const struct cvg_flow *f)
                                     f->device, f->batch, CVG_MEAN);
 }
 
+/* Every flow can run: a batch that was measured, enough accuracy and no more
+ * energy than asked for, in time by itself, on what is up. */
+static void check_flow(const struct asked *t, const struct cvg_flow *f)
+{
+    const struct cvg_box *box = t->w.box;
+    const struct cvg_profile *p = box->profile;
+    const struct cvg_slo *slo = &t->q.slos[f->app];
+    assert_true(f->rate_rps > 0);
+    assert_true(t->q.enabled[f->variant]);
+    assert_true(isfinite(t->q.slowdown[f->device]));
+    uint32_t min = cvg_profile_min_batch(p, f->variant, 0, f->exit, f->device);
+    uint32_t max = cvg_profile_max_batch(p, f->variant, 0, f->exit, f->device);
+    assert_true(min > 0 && f->batch >= min && f->batch <= max);
+    bool of_mean = box->apps[f->app].accuracy_over == CVG_ACCURACY_PER_WINDOW;
+    if (cvg_slo_has(slo, CVG_SLO_ACCURACY) && !of_mean) {
+        assert_true(box->variants[f->variant].accuracy[f->exit] >=
+                    slo->accuracy - 1e-9);
+    }
+    if (cvg_slo_has(slo, CVG_SLO_ENERGY) && !of_mean) {
+        assert_true(cvg_profile_energy(p, f->variant, 0, f->exit, f->device,
+                                       f->batch) <=
+                    slo->energy_j * f->batch * (1 + 1e-9));
+    }
+    if (cvg_slo_has(slo, CVG_SLO_DEADLINE)) {
+        double limit = (double)slo->deadline / t->q.slowdown[f->device];
+        assert_true(cvg_profile_within(p, f->variant, 0, f->exit, f->device,
+                                       f->batch, (cvg_span)limit + 1) > 0);
+    }
+}
+
+static void check_apps(const struct asked *t)
+{
+    const struct cvg_plan *plan = &t->plan;
+    for (uint32_t a = 0; a < t->w.box->n_apps; a++) {
+        const struct cvg_slo *slo = &t->q.slos[a];
+        double rate = t->q.rates_rps[a];
+        double planned = fmax(rate, 0.5); /* one may come any moment */
+        double flows = rate_on(plan, a, CVG_ANY, CVG_ANY);
+        assert_true(plan->rates_rps[a] == rate);
+        assert_true(plan->worth[a] >= 0);
+        assert_true(plan->served_rps[a] <= flows + 1e-6);
+        if (plan->factor >= 1) {
+            assert_true(plan->served_rps[a] <=
+                        plan->factor * planned * (1 + 1e-6));
+            assert_true(!plan->given_up[a] || flows == 0);
+            assert_true(flows == 0 || plan->served_rps[a] >=
+                                          plan->factor * planned * (1 - 1e-6));
+            assert_true(plan->worth[a] == 0);
+        } else {
+            /* a little more than what is asked for, so that it has a price */
+            assert_true(plan->served_rps[a] <= 1.05 * planned);
+        }
+        if (cvg_slo_has(slo, CVG_SLO_THROUGHPUT) && !plan->given_up[a]) {
+            assert_true(plan->served_rps[a] >=
+                        0.95 * fmin(slo->throughput_rps, rate) - 1e-6);
+        }
+    }
+}
+
+/* The variants that each unit keeps, and the time that they need of it: there
+ * must be a way to lay them out. */
+static bool can_be_laid_out(const struct asked *t, uint32_t device,
+                            const double *time, uint32_t variant,
+                            uint32_t *sets)
+{
+    const struct cvg_box *box = t->w.box;
+    const struct cvg_device *d = &box->devices[device];
+    assert_true(d->units <= 2);
+    if (variant == box->n_variants) {
+        double only[2] = {0, 0}, all = 0;
+        for (uint32_t u = 0; u < d->units; u++) {
+            uint64_t bytes = 0;
+            uint32_t n = 0;
+            for (uint32_t v = 0; v < variant; v++) {
+                if ((sets[u] >> v & 1U) != 0) {
+                    bytes += cvg_box_cache_need(box, device, v);
+                    n++;
+                }
+            }
+            if (n > 1 && (!d->has_cache || bytes > d->cache_bytes)) {
+                return false;
+            }
+        }
+        for (uint32_t v = 0; v < variant; v++) {
+            bool first = (sets[0] >> v & 1U) != 0;
+            bool second = d->units > 1 && (sets[1] >> v & 1U) != 0;
+            only[0] += first && !second ? time[v] : 0;
+            only[1] += second && !first ? time[v] : 0;
+            all += time[v];
+        }
+        return only[0] <= 1 + 1e-6 && only[1] <= 1 + 1e-6 &&
+               all <= d->units + 1e-6;
+    }
+    for (uint32_t where = 0; where < 1U << d->units; where++) {
+        if ((where == 0) != (time[variant] == 0)) {
+            continue;
+        }
+        uint32_t more[2] = {sets[0] | (where & 1U) << variant,
+                            sets[1] | where >> 1 << variant};
+        if (can_be_laid_out(t, device, time, variant + 1, more)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_device(const struct asked *t, uint32_t device)
+{
+    const struct cvg_box *box = t->w.box;
+    const struct cvg_device *d = &box->devices[device];
+    double time[CVG_MAX_VARIANTS] = {0}, all = 0;
+    for (uint32_t i = 0; i < t->plan.n_flows; i++) {
+        const struct cvg_flow *f = &t->plan.flows[i];
+        if (f->device == device) {
+            time[f->variant] += f->rate_rps * time_of(t, f);
+            all += f->rate_rps * time_of(t, f);
+        }
+    }
+    assert_true(all <= d->units * (1 + 1e-6));
+    assert_true(fabs(t->plan.busy[device] - all / d->units) <= 1e-6);
+    assert_true(t->plan.price[device] >= 0);
+    uint32_t sets[2] = {0, 0};
+    assert_true(!d->has_switch || can_be_laid_out(t, device, time, 0, sets));
+}
+
+static void check(const struct asked *t)
+{
+    const struct cvg_flow *before = NULL;
+    for (uint32_t i = 0; i < t->plan.n_flows; i++) {
+        const struct cvg_flow *f = &t->plan.flows[i];
+        check_flow(t, f);
+        assert_true(before == NULL || before->app < f->app ||
+                    (before->app == f->app && before->device <= f->device));
+        before = f;
+    }
+    check_apps(t);
+    for (uint32_t d = 0; d < t->w.box->n_devices; d++) {
+        check_device(t, d);
+    }
+}
+
 static uint64_t seed_now;
+
+static void plans_keep_the_laws(void **state)
+{
+    (void)state;
+    int crowded = 0, n = 0;
+    for (seed_now = 1; seed_now <= 400; seed_now++) {
+        struct asked t;
+        struct cvg_rng rng;
+        cvg_rng_init(&rng, seed_now, 0, 0);
+        random_question(&t, &rng, &small);
+        if (random_below(&rng, 4) == 0) {
+            t.q.slowdown[0] = INFINITY;
+        }
+        make(&t);
+        check(&t);
+        crowded += t.plan.factor < 1;
+        n++;
+        /* The next question, of the same box and somewhat other rates. */
+        for (size_t a = 0; a < t.w.box->n_apps; a++) {
+            t.q.rates_rps[a] *= 0.7 + 0.6 * cvg_rng_uniform(&rng);
+        }
+        go_on(&t, random_below(&rng, 2) == 0);
+        make(&t);
+        check(&t);
+        /* Equal questions, equal answers. */
+        struct cvg_plan again;
+        memset(&again, 0xAA, sizeof again);
+        assert_int_equal(cvg_plan_make(t.w.box, &t.q, &again, NULL), CVG_OK);
+        assert_memory_equal(&again, &t.plan, sizeof again);
+        world_fini(&t.w);
+    }
+    assert_true(crowded > n / 10 && crowded < n * 9 / 10);
+}
 
 static void without_deadlines(struct asked *t)
 {
@@ -581,6 +794,47 @@ static void without_deadlines(struct asked *t)
         t->q.slos[a] = app->slo;
         t->q.rates_rps[a] = fmax(t->q.rates_rps[a], 1);
     }
+}
+
+/* Without deadlines plans leave nothing to the queue: their factor is the load
+ * 1.0 of the bound, where units keep nothing; and close to it where they do. */
+static void the_factor_is_load_one(void **state)
+{
+    (void)state;
+    double sum = 0, worst = 1;
+    int n = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct asked t;
+        struct cvg_rng rng;
+        struct random_box like = small;
+        struct cvg_load_one one;
+        like.switches = seed % 2 == 0;
+        like.max_exits = 1;
+        cvg_rng_init(&rng, seed, 1, 0);
+        random_question(&t, &rng, &like);
+        without_deadlines(&t);
+        make(&t);
+        struct cvg_fluid_demand demand = {.box = t.w.box,
+                                          .rates_rps = t.q.rates_rps,
+                                          .slowdown = t.q.slowdown};
+        assert_int_equal(cvg_load_one(&demand, &one, NULL), CVG_OK);
+        if (one.left_out < t.w.box->n_apps && isfinite(one.factor) &&
+            one.exact) {
+            double ratio = t.plan.factor / one.factor;
+            if (!like.switches ? !near(ratio, 1) : ratio > 1 + 1e-6) {
+                fail_msg("seed %d: %g, load 1.0 is %g", (int)seed,
+                         t.plan.factor, one.factor);
+            }
+            sum += ratio;
+            worst = fmin(worst, ratio);
+            n++;
+        }
+        world_fini(&t.w);
+    }
+    print_message("factor / load 1.0: %d boxes, mean %.4f, worst %.4f\n", n,
+                  sum / n, worst);
+    assert_true(n > 200);
+    assert_true(sum / n >= 0.98);
 }
 
 /* In overload: nobody would gain by another way. A request's worth is its
@@ -694,6 +948,8 @@ int main(void)
         cmocka_unit_test(nobody_asks),
         cmocka_unit_test(devices_that_are_down),
         cmocka_unit_test(variants_that_are_taken_out),
+        cmocka_unit_test(an_app_that_nothing_can_serve),
+        cmocka_unit_test(a_mean_that_nothing_reaches),
         cmocka_unit_test(a_deadline_as_short_as_the_service),
         cmocka_unit_test(each_tpu_keeps_one),
         cmocka_unit_test(what_is_kept_stays),
@@ -702,6 +958,8 @@ int main(void)
         cmocka_unit_test(units_keep_one_by_one),
         cmocka_unit_test(memory_has_room_for_one),
         cmocka_unit_test(windows_are_held_whole_or_given_up),
+        cmocka_unit_test_teardown(plans_keep_the_laws, say_seed),
+        cmocka_unit_test(the_factor_is_load_one),
         cmocka_unit_test_teardown(prices_tell_what_is_taken, say_seed),
         cmocka_unit_test(no_memory),
     };
