@@ -308,21 +308,28 @@ static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
     return status;
 }
 
-/* Whose windows to give up: one after the other, as long as that is better. */
+/* Whose windows to give up: one after the other changes sides, as long as that
+ * is better. If not all can be held, none is at first. */
 static enum cvg_status solve_triage(struct maker *m, struct cvg_error *err)
 {
     enum cvg_status status = solve_worth(m, m->given_up, err);
+    if (status == CVG_OK && m->score < 0) {
+        for (uint32_t a = 0; a < m->box->n_apps; a++) {
+            m->given_up[a] = guarantees(m, a);
+        }
+        status = solve_worth(m, m->given_up, err);
+    }
     double best = m->score;
     for (;;) {
         uint32_t which = CVG_ANY;
         for (uint32_t a = 0; status == CVG_OK && a < m->box->n_apps; a++) {
-            if (!guarantees(m, a) || m->given_up[a]) {
+            if (!guarantees(m, a)) {
                 continue;
             }
-            m->given_up[a] = true;
+            m->given_up[a] = !m->given_up[a];
             status = solve_worth(m, m->given_up, err);
-            m->given_up[a] = false;
-            if (m->score > best + 1e-9 || (best < 0 && which == CVG_ANY)) {
+            m->given_up[a] = !m->given_up[a];
+            if (m->score > best + 1e-9) {
                 best = m->score;
                 which = a;
             }
@@ -330,7 +337,7 @@ static enum cvg_status solve_triage(struct maker *m, struct cvg_error *err)
         if (status != CVG_OK || which == CVG_ANY) {
             break;
         }
-        m->given_up[which] = true;
+        m->given_up[which] = !m->given_up[which];
     }
     return status == CVG_OK ? solve_worth(m, m->given_up, err) : status;
 }
