@@ -16,8 +16,9 @@ struct cvg_question {
     struct cvg_slo slos[CVG_MAX_APPS];
     double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
     bool enabled[CVG_MAX_VARIANTS];
-    /* The flows of the last plan: what units keep is left as it was unless
-     * another arrangement is clearly better. `settled`: do not even look. */
+    /* The flows of the last plan: what units keep is left as it was, unless
+     * there is little to spare and another arrangement is clearly better, or
+     * somebody would have no place. `settled`: only then. */
     uint32_t n_flows;
     struct cvg_flow flows[CVG_MAX_FLOWS];
     bool settled;
@@ -26,10 +27,13 @@ struct cvg_question {
 /* Without pointers: it can be copied, and recorded. */
 struct cvg_plan {
     /* How many times the rates asked for could be served; below 1: some of the
-     * demand is left out. 1e6: nobody asks for anything. */
+     * demand is left out. Apps that nothing could serve, however few requests
+     * they had, do not count. 1e6: nobody else asks for anything. */
     double factor;
     double rates_rps[CVG_MAX_APPS]; /* asked for */
-    /* Could be served, of factor x rates from 1 on; else of the rates. */
+    /* Could be served, of factor x rates from 1 on; else of the rates, and a
+     * little more. Apps without arrivals count as if they had a few: they keep
+     * a home. */
     double served_rps[CVG_MAX_APPS];
     /* Its guaranteed throughput is out of reach: its windows are lost. */
     bool given_up[CVG_MAX_APPS];
@@ -39,7 +43,9 @@ struct cvg_plan {
     /* Of a second of a unit, in requests by weight. From factor 1 on: if the
      * load grew until all is in use; below: as things are. */
     double price[CVG_MAX_DEVICES];
-    double busy[CVG_MAX_DEVICES]; /* share of its units' time in the flows */
+    /* Share of its units' time in the flows; those that leave no time for a
+     * queue count 1.25 times. */
+    double busy[CVG_MAX_DEVICES];
     uint32_t n_flows;
     struct cvg_flow flows[CVG_MAX_FLOWS]; /* by app, then device */
 };

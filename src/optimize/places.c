@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+/* Sums of sizes stay at the end of what can be counted. */
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
 /* Does the device's memory leave some of what it could run outside? */
 static bool is_short_of_memory(const struct cvg_box *box, uint32_t device)
 {
@@ -11,8 +17,7 @@ static bool is_short_of_memory(const struct cvg_box *box, uint32_t device)
     uint32_t n = 0;
     for (uint32_t v = 0; v < box->n_variants; v++) {
         if (cvg_box_can_run(box, device, v)) {
-            uint64_t more = box->variants[v].memory_bytes;
-            bytes = more > UINT64_MAX - bytes ? UINT64_MAX : bytes + more;
+            bytes = sum(bytes, box->variants[v].memory_bytes);
             n++;
         }
     }
@@ -73,8 +78,9 @@ bool cvg__place_fits(const struct cvg__places *p,
     }
     for (uint32_t v = 0; v < box->n_variants; v++) {
         if (place->kept[v] || v == variant) {
-            bytes += d->has_switch ? cvg_box_cache_need(box, place->device, v)
-                                   : box->variants[v].memory_bytes;
+            bytes = sum(bytes, d->has_switch
+                                   ? cvg_box_cache_need(box, place->device, v)
+                                   : box->variants[v].memory_bytes);
             n++;
         }
     }

@@ -56,7 +56,7 @@ struct maker {
     bool only[CVG_MAX_VARIANTS];    /* columns by these are added */
     struct cvg__columns columns;
     struct cvg__places places;
-    struct way *ways; /* of the program, by its columns */
+    struct way *ways; /* of the program, by its first columns */
     size_t n_ways;
     struct cvg__lp lp;
     int app_row[CVG_MAX_APPS], mean_row[CVG_MAX_APPS];
@@ -122,13 +122,25 @@ static bool add_device(struct maker *m, const struct cvg__wish *wish,
     return true;
 }
 
+/* Is there something that counts, and something that reaches the mean? */
+static bool can_be_served(const struct cvg__columns *columns, size_t from)
+{
+    bool counts = false, reaches = false;
+    for (size_t i = from; i < columns->n; i++) {
+        counts = counts || columns->items[i].value > 0;
+        reaches = reaches || columns->items[i].gain >= 0;
+    }
+    return counts && reaches;
+}
+
 /* Ways that leave time for the queue; ways that do not: these serve only who
  * finds them idle; and, where there is nothing else, ways that may be late. */
 static bool add_app(struct maker *m, uint32_t app)
 {
     static const double shares[] = {SERVICE_SHARE, 1, 1};
     size_t from = m->columns.n;
-    for (int pass = 0; pass < 3 && (pass < 2 || m->columns.n == from); pass++) {
+    m->hopeless[app] = true;
+    for (int pass = 0; pass < 3 && (pass < 2 || m->hopeless[app]); pass++) {
         struct cvg__wish wish = wish_of(m, app, shares[pass], pass < 2);
         const struct cvg__place *before = NULL;
         size_t these = m->columns.n;
@@ -143,8 +155,8 @@ static bool add_app(struct maker *m, uint32_t app)
         for (size_t i = these; pass > 0 && i < m->columns.n; i++) {
             m->columns.items[i].time_s *= NO_QUEUE;
         }
+        m->hopeless[app] = !can_be_served(&m->columns, from);
     }
-    m->hopeless[app] = m->columns.n == from;
     return true;
 }
 
@@ -390,21 +402,28 @@ static enum cvg_status solve_worth(struct maker *m, const bool *given_up,
     return status;
 }
 
-/* Whose windows to give up: one after the other, as long as that is better. */
+/* Whose windows to give up: one after the other changes sides, as long as that
+ * is better. If not all can be held, none is at first. */
 static enum cvg_status solve_triage(struct maker *m, struct cvg_error *err)
 {
     enum cvg_status status = solve_worth(m, m->given_up, err);
+    if (status == CVG_OK && m->score < 0) {
+        for (uint32_t a = 0; a < m->box->n_apps; a++) {
+            m->given_up[a] = guarantees(m, a);
+        }
+        status = solve_worth(m, m->given_up, err);
+    }
     double best = m->score;
     for (;;) {
         uint32_t which = CVG_ANY;
         for (uint32_t a = 0; status == CVG_OK && a < m->box->n_apps; a++) {
-            if (!guarantees(m, a) || m->given_up[a]) {
+            if (!guarantees(m, a)) {
                 continue;
             }
-            m->given_up[a] = true;
+            m->given_up[a] = !m->given_up[a];
             status = solve_worth(m, m->given_up, err);
-            m->given_up[a] = false;
-            if (m->score > best + 1e-9 || (best < 0 && which == CVG_ANY)) {
+            m->given_up[a] = !m->given_up[a];
+            if (m->score > best + 1e-9) {
                 best = m->score;
                 which = a;
             }
@@ -412,7 +431,7 @@ static enum cvg_status solve_triage(struct maker *m, struct cvg_error *err)
         if (status != CVG_OK || which == CVG_ANY) {
             break;
         }
-        m->given_up[which] = true;
+        m->given_up[which] = !m->given_up[which];
     }
     return status == CVG_OK ? solve_worth(m, m->given_up, err) : status;
 }
@@ -570,9 +589,8 @@ static enum cvg_status solve_held(struct maker *m, struct cvg_error *err)
 
 static void take_flows(const struct maker *m, struct cvg_plan *out)
 {
-    size_t n = m->lp.n_columns;
-    for (size_t i = 0; i < n; i++) {
-        if (i >= m->columns.n * m->places.n || m->lp.x[i] <= NO_FLOW) {
+    for (size_t i = 0; i < m->n_ways; i++) {
+        if (m->lp.x[i] <= NO_FLOW) {
             continue;
         }
         const struct cvg__column *c = &m->columns.items[m->ways[i].column];
@@ -634,7 +652,9 @@ static void answer(struct maker *m, double factor, struct cvg_plan *out)
     out->factor = factor;
     for (uint32_t a = 0; a < m->box->n_apps; a++) {
         out->rates_rps[a] = m->question->rates_rps[a];
-        out->given_up[a] = m->given_up[a];
+        out->given_up[a] = m->given_up[a] ||
+                           (m->hopeless[a] && cvg_slo_has(&m->question->slos[a],
+                                                          CVG_SLO_THROUGHPUT));
         total += planned(m, a) ? m->box->apps[a].weight * m->rates_rps[a] : 0;
     }
     if (m->lp.n_columns == 0) {

@@ -201,6 +201,21 @@ static double blocked_ns(const struct cvg__convergo *s,
     return until > view->now ? (double)(until - view->now) : 0;
 }
 
+/* Does the device hold what the plan runs of the app there? Who waited for what
+ * is not in memory might wait for ever: others load there what they need. */
+static bool is_ready(const struct cvg__convergo *s, const struct cvg_view *view,
+                     uint32_t app, uint32_t device)
+{
+    for (uint32_t i = 0; i < s->plan->n_flows; i++) {
+        const struct cvg_flow *f = &s->plan->flows[i];
+        if (f->app == app && f->device == device &&
+            cvg_view_residency(view, device, f->variant) == CVG_RESIDENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
                              const struct cvg_view *view,
                              const struct cvg_unit *but, uint32_t app,
@@ -217,7 +232,7 @@ bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
         }
         double wait =
             blocked_ns(s, view, unit) + (waiting + 1) * there->alone_ns;
-        if (wait + CVG__SAFETY <= (double)slack) {
+        if (wait + CVG__SAFETY <= (double)slack && is_ready(s, view, app, d)) {
             return true;
         }
     }

@@ -1,65 +1,7 @@
 /* convergo: all SLOs of all apps together. What must come out, not how: the
  * policy may change its ways. */
 #include "base/rng.h"
-#include "support/world.h"
-
-struct tally { /* of served requests, by app */
-    uint64_t served[4], late[4];
-    double most_energy[4];
-    cvg_span longest_wait[4];
-    uint32_t largest_batch;
-    uint64_t by_device[4];
-};
-
-static void count(struct world *w, const struct cvg_event *event,
-                  const struct cvg_actions *actions)
-{
-    struct tally *t = w->context;
-    (void)event;
-    for (size_t i = 0; i < actions->n; i++) {
-        const struct cvg_action *a = &actions->items[i];
-        if (a->type == CVG_ACT_START) {
-            t->by_device[a->start.device] += a->start.n_requests;
-            if (a->start.n_requests > t->largest_batch) {
-                t->largest_batch = a->start.n_requests;
-            }
-        } else if (a->type == CVG_ACT_REPLY) {
-            uint32_t app = a->reply.app;
-            t->served[app]++;
-            t->late[app] += !a->reply.deadline_met;
-            if (a->reply.energy_j > t->most_energy[app]) {
-                t->most_energy[app] = a->reply.energy_j;
-            }
-            if (a->reply.queued > t->longest_wait[app]) {
-                t->longest_wait[app] = a->reply.queued;
-            }
-        }
-    }
-}
-
-static void begin(struct world *w, struct tally *t)
-{
-    memset(t, 0, sizeof *t);
-    w->watch = count;
-    w->context = t;
-    world_start(w, "convergo");
-}
-
-/* Periodic arrivals of an app from `from` on. */
-static void arrivals(struct world *w, const char *app, cvg_time from,
-                     cvg_span gap, int n)
-{
-    for (int i = 0; i < n; i++) {
-        world_arrive(w, from + i * gap, app, 0);
-    }
-}
-
-static double joint(struct world *w, uint32_t app)
-{
-    const struct cvg_slo_counts *slo = &world_finish(w)->apps[app].slo;
-    assert_true(slo->joint_offered > 0);
-    return (double)slo->joint_met / (double)slo->joint_offered;
-}
+#include "support/tally.h"
 
 /* --- energy --------------------------------------------------------------- */
 
@@ -78,12 +20,12 @@ static void energy_bound_makes_a_batch(void **state)
     struct cvg_app *app = world_app(&w, "a0");
     world_slo_energy(app, 5);
     world_slo_deadline(app, CVG_MS(100));
-    begin(&w, &t);
-    arrivals(&w, "a0", 0, CVG_MS(8), 200);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "a0", 0, CVG_MS(8), 200);
     world_run_until(&w, CVG_S(3));
     assert_true(t.most_energy[0] <= 0.005 + 1e-9);
     assert_true(t.served[0] >= 190);
-    assert_true(joint(&w, 0) >= 0.95);
+    assert_true(tally_joint(&w, 0) >= 0.95);
     world_fini(&w);
 }
 
@@ -102,12 +44,12 @@ static void energy_bound_takes_another_device(void **state)
     struct cvg_app *app = world_app(&w, "a0");
     world_slo_energy(app, 10);
     world_slo_deadline(app, CVG_MS(100));
-    begin(&w, &t);
-    arrivals(&w, "a0", 0, CVG_MS(25), 100);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "a0", 0, CVG_MS(25), 100);
     world_run_until(&w, CVG_S(4));
     assert_int_equal(t.by_device[0], 0);
     assert_int_equal(t.by_device[1], 100);
-    assert_true(joint(&w, 0) == 1);
+    assert_true(tally_joint(&w, 0) == 1);
     world_fini(&w);
 }
 
@@ -125,9 +67,9 @@ static void urgent_before_patient(void **state)
     world_profile(&w, "v0", "gpu", 1, 10, 10);
     world_slo_deadline(world_app(&w, "patient"), CVG_S(5));
     world_slo_deadline(world_app(&w, "urgent"), CVG_MS(25));
-    begin(&w, &t);
-    arrivals(&w, "patient", 0, 0, 60);
-    arrivals(&w, "urgent", CVG_MS(3), CVG_MS(40), 15);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "patient", 0, 0, 60);
+    tally_arrivals(&w, "urgent", CVG_MS(3), CVG_MS(40), 15);
     world_run_until(&w, CVG_S(5));
     assert_int_equal(t.served[0], 60);
     assert_int_equal(t.served[1], 15);
@@ -152,9 +94,9 @@ static void patient_batches_leave_room(void **state)
     world_profile(&w, "v0", "cpu", 1, 18, 10);
     world_slo_deadline(world_app(&w, "patient"), CVG_S(1));
     world_slo_deadline(world_app(&w, "urgent"), CVG_MS(20));
-    begin(&w, &t);
-    arrivals(&w, "patient", 0, CVG_MS(10), 200);
-    arrivals(&w, "urgent", CVG_MS(5), CVG_MS(50), 40);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "patient", 0, CVG_MS(10), 200);
+    tally_arrivals(&w, "urgent", CVG_MS(5), CVG_MS(50), 40);
     world_run_until(&w, CVG_S(5));
     assert_true(t.served[0] >= 195);
     assert_true(t.served[1] - t.late[1] >= 36);
@@ -176,9 +118,9 @@ static void nobody_starves(void **state)
     world_profile(&w, "v0", "gpu", 1, 10, 10);
     world_slo_deadline(world_app(&w, "greedy"), CVG_MS(40));
     world_app(&w, "best-effort");
-    begin(&w, &t);
-    arrivals(&w, "greedy", 0, CVG_MS(8), 2500); /* 125 % for 20 s */
-    arrivals(&w, "best-effort", CVG_MS(5), CVG_S(1), 10);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "greedy", 0, CVG_MS(8), 2500); /* 125 % for 20 s */
+    tally_arrivals(&w, "best-effort", CVG_MS(5), CVG_S(1), 10);
     world_run_until(&w, CVG_S(20));
     assert_true(t.served[1] >= 9);
     assert_true(t.longest_wait[1] <= CVG_S(5));
@@ -207,10 +149,10 @@ static void mean_accuracy_over_a_window(void **state)
     world_slo_accuracy(app, 0.82);
     world_slo_deadline(app, CVG_MS(100));
     app->accuracy_over = CVG_ACCURACY_PER_WINDOW;
-    begin(&w, &t);
-    arrivals(&w, "a0", 0, CVG_US(7143), 1400);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "a0", 0, CVG_US(7143), 1400);
     world_run_until(&w, CVG_S(15));
-    assert_true(joint(&w, 0) >= 0.9);
+    assert_true(tally_joint(&w, 0) >= 0.9);
     world_fini(&w);
 }
 
@@ -229,8 +171,8 @@ static void accuracy_of_each_answer(void **state)
     struct cvg_app *app = world_app(&w, "a0");
     world_slo_accuracy(app, 0.85);
     world_slo_deadline(app, CVG_MS(60));
-    begin(&w, &t);
-    arrivals(&w, "a0", 0, CVG_MS(9), 500); /* 111 %: some must be lost */
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "a0", 0, CVG_MS(9), 500); /* 111 %: some must be lost */
     world_run_until(&w, CVG_S(10));
     const struct cvg_app_stats *s = &world_finish(&w)->apps[0];
     assert_int_equal(s->served_by[0], 0);
@@ -252,8 +194,8 @@ static void spare_time_buys_accuracy(void **state)
     world_profile(&w, "quick", "gpu", 1, 5, 10);
     world_profile(&w, "good", "gpu", 1, 10, 10);
     world_slo_deadline(world_app(&w, "a0"), CVG_MS(60));
-    begin(&w, &t);
-    arrivals(&w, "a0", 0, CVG_MS(100), 20);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "a0", 0, CVG_MS(100), 20);
     world_run_until(&w, CVG_S(5));
     const struct cvg_app_stats *s = &world_finish(&w)->apps[0];
     assert_int_equal(s->slo.joint_met, 20);
@@ -276,7 +218,7 @@ static void batches_carry_full_load(void **state)
     world_profile(&w, "v0", "gpu", 1, 10, 10);
     world_profile(&w, "v0", "gpu", 8, 24, 40); /* 333/s */
     world_slo_deadline(world_app(&w, "a0"), CVG_MS(100));
-    begin(&w, &t);
+    tally_begin(&t, &w, "convergo");
     cvg_rng_init(&rng, 1, 1, 1);
     cvg_time at = 0;
     for (int i = 0; i < 1500; i++) { /* 220/s */
@@ -285,7 +227,7 @@ static void batches_carry_full_load(void **state)
     }
     world_run_until(&w, CVG_S(20));
     assert_true(t.largest_batch == 8);
-    assert_true(joint(&w, 0) >= 0.97);
+    assert_true(tally_joint(&w, 0) >= 0.97);
     world_fini(&w);
 }
 
@@ -303,11 +245,11 @@ static void throughput_is_kept(void **state)
     world_slo_throughput(rated, 60);
     world_slo_deadline(rated, CVG_MS(80));
     world_app(&w, "best-effort");
-    begin(&w, &t);
-    arrivals(&w, "rated", 0, CVG_US(16667), 600);
-    arrivals(&w, "best-effort", CVG_MS(3), CVG_MS(12), 800); /* 83/s */
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "rated", 0, CVG_US(16667), 600);
+    tally_arrivals(&w, "best-effort", CVG_MS(3), CVG_MS(12), 800); /* 83/s */
     world_run_until(&w, CVG_S(11));
-    assert_true(joint(&w, 0) >= 0.9);
+    assert_true(tally_joint(&w, 0) >= 0.9);
     assert_true(t.served[1] >= 250); /* what is left: 40/s */
     world_fini(&w);
 }
