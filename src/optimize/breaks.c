@@ -6,7 +6,7 @@
  * are set aside for all others: nothing these do would help them. */
 #include "optimize/forecast.h"
 
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 #include <math.h>
 #include <stdlib.h>
 

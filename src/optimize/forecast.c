@@ -1,7 +1,7 @@
 /* A forecast: the programs that say whether it fits, and its parts. */
 #include "optimize/forecast.h"
 
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The shares of a forecast, and how long answers take with them. */
 #include "optimize/forecast.h"
 
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Fits, pieces of a workload, and forecasts, on boxes that can be reckoned by
  * hand. */
 #include "optimize/forecast.h"
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 #include "support/world.h"
 
 #include <math.h>

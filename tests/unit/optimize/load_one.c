@@ -1,7 +1,7 @@
 /* link: -Wl,--wrap=calloc -Wl,--wrap=realloc */
 /* Load 1.0: against every way to fill the units, each solved by a simplex of
  * its own; and the placement that goes with it. */
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 #include "support/random_box.h"
 #include "support/simplex.h"
 
@@ -248,36 +248,6 @@ static void it_is_the_best_of_all_holdings(void **state)
     }
 }
 
-/* A placement takes no more than the time there is, and units that pay for
- * changes hold what fits, unless an app could not be met at all then. */
-static void placements_fit(void **state)
-{
-    (void)state;
-    uint32_t fitting = 0, all = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
-        struct question q;
-        double busy[64];
-        ask(&q, seed);
-        const struct cvg_box *box = q.w.box;
-        assert_int_equal(cvg_hold(&q.demand, busy, NULL), CVG_OK);
-        for (uint32_t u = 0; u < q.units; u++) {
-            const double *of = &busy[q.device[u] * box->n_variants];
-            uint32_t set = 0;
-            double sum = 0;
-            for (uint32_t v = 0; v < box->n_variants; v++) {
-                set |= (of[v] > 1e-9 ? 1U : 0) << v;
-                sum += of[v];
-            }
-            assert_true(sum <= 1 + 1e-6);
-            fitting += fits(&q, u, set);
-            all++;
-        }
-        world_fini(&q.w);
-    }
-    assert_true(fitting >= all * 9 / 10);
-    assert_true(all > 300);
-}
-
 static void equal_questions_have_equal_answers(void **state)
 {
     (void)state;
@@ -321,7 +291,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_the_best_of_all_holdings),
-        cmocka_unit_test(placements_fit),
         cmocka_unit_test(equal_questions_have_equal_answers),
         cmocka_unit_test(survives_every_failed_allocation),
     };

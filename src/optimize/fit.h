@@ -1,19 +1,10 @@
 /* How much of a demand can be met, and by what: what each unit should hold, so
  * that as much as possible can be met without changing variants where that
  * costs time, or as if changing cost nothing. */
-#ifndef CVG_OPTIMIZE_HOLD_H
-#define CVG_OPTIMIZE_HOLD_H
+#ifndef CVG_OPTIMIZE_FIT_H
+#define CVG_OPTIMIZE_FIT_H
 
 #include <convergo/fluid.h>
-
-/* A first placement: busy[device * n_variants + variant] is the share of the
- * device's time that the variant takes when the demand is as high as it can be
- * (0: not needed). A device that pays for changes is given no more than one
- * cache-full. By linear programs alone, fixing one such device after the other:
- * quick, and nearly always as good as cvg_load_one(). Of `demand`,
- * deadline_share and weighted do not count. */
-enum cvg_status cvg_hold(const struct cvg_fluid_demand *demand, double *busy,
-                         struct cvg_error *err);
 
 /* One way that a fit uses, on which unit of its device; CVG_ANY: on any. */
 struct cvg_fit_flow {

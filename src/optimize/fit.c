@@ -10,7 +10,7 @@
  *                 sum of the cache that the variants need * z <= 1
  *
  * Devices without such cost are one row with all their units. */
-#include "optimize/hold.h"
+#include "optimize/fit.h"
 
 #include "optimize/columns.h"
 #include "optimize/lp.h"
@@ -36,7 +36,6 @@ struct program {
     int mean_row[CVG_MAX_APPS];
     int device_row[CVG_MAX_DEVICES];
     bool *only;           /* [n_variants], scratch */
-    bool *allowed;        /* [device][variant] */
     bool *whole;          /* [columns of lp] */
     struct place *places; /* [n_places] of the columns that are ways */
     size_t n_places, max_places;
@@ -214,11 +213,6 @@ static void add_way(struct program *p, const struct cvg__column *c,
     cvg__lp_element(&p->lp, row, load_of(p, c));
 }
 
-static bool is_allowed(const struct program *p, const struct cvg__column *c)
-{
-    return p->allowed[c->device * p->box->n_variants + c->variant];
-}
-
 /* --- whole numbers -------------------------------------------------------- */
 
 /* One unit of a device that pays: what it holds, and the ways it has then. */
@@ -300,7 +294,6 @@ static void destroy(struct program *p)
     cvg__columns_fini(&p->columns);
     cvg__lp_fini(&p->lp);
     free(p->only);
-    free(p->allowed);
     free(p->whole);
     free(p->places);
     free(p);
@@ -318,33 +311,14 @@ static struct program *create(const struct cvg_fluid_demand *demand)
     p->grows = CVG_ANY;
     p->apps = demand->apps != NULL ? demand->apps : demand->box->apps;
     p->only = calloc(n + 1, sizeof *p->only);
-    p->allowed = calloc(n * p->box->n_devices + 1, sizeof *p->allowed);
-    if (p->only == NULL || p->allowed == NULL || !find_ways(p)) {
+    if (p->only == NULL || !find_ways(p)) {
         destroy(p);
         return NULL;
     }
-    memset(p->allowed, true, n * p->box->n_devices);
     return p;
 }
 
-/* --- a placement by linear programs --------------------------------------- */
-
-static void take_busy(const struct program *p, double *busy)
-{
-    size_t n = p->box->n_devices * p->box->n_variants;
-    size_t way = 1; /* after f */
-    memset(busy, 0, n * sizeof *busy);
-    for (size_t i = 0; i < p->columns.n; i++) {
-        const struct cvg__column *c = &p->columns.items[i];
-        if (is_allowed(p, c)) {
-            busy[c->device * p->box->n_variants + c->variant] +=
-                p->lp.x[way++] * load_of(p, c) /
-                p->box->devices[c->device].units;
-        }
-    }
-}
-
-/* As if changing variants cost nothing, with those that are allowed. */
+/* As if changing variants cost nothing. */
 static enum cvg_status solve_free(struct program *p, struct cvg_error *err)
 {
     cvg__lp_fini(&p->lp);
@@ -356,86 +330,9 @@ static enum cvg_status solve_free(struct program *p, struct cvg_error *err)
     }
     for (size_t i = 0; i < p->columns.n; i++) {
         const struct cvg__column *c = &p->columns.items[i];
-        if (is_allowed(p, c)) {
-            add_way(p, c, CVG_ANY, p->device_row[c->device]);
-        }
+        add_way(p, c, CVG_ANY, p->device_row[c->device]);
     }
     return cvg__lp_solve(&p->lp, err);
-}
-
-/* False in *met: some app cannot be met at all, and `busy` is as it was. */
-static enum cvg_status solve_allowed(struct program *p, double *busy, bool *met,
-                                     struct cvg_error *err)
-{
-    enum cvg_status status = solve_free(p, err);
-    *met = status == CVG_OK && p->lp.objective > 1e-9;
-    if (*met) {
-        take_busy(p, busy);
-    }
-    return status;
-}
-
-/* Allows a device what fits into a unit's cache, the busiest first. */
-static void keep_cache_full(struct program *p, uint32_t device,
-                            const double *busy)
-{
-    size_t n = p->box->n_variants;
-    bool *allowed = &p->allowed[device * n];
-    const double *of = &busy[device * n];
-    double room = 1;
-    memset(allowed, false, n);
-    for (;;) {
-        uint32_t best = CVG_ANY;
-        for (uint32_t v = 0; v < n; v++) {
-            bool fits = need(p->box, device, v) <= room + 1e-12;
-            if (!allowed[v] && fits && of[v] > 1e-9 &&
-                (best == CVG_ANY || of[v] > of[best])) {
-                best = v;
-            }
-        }
-        if (best == CVG_ANY) {
-            return;
-        }
-        allowed[best] = true;
-        room -= need(p->box, device, best);
-    }
-}
-
-/* Where that leaves an app without a way, it has to change variants. */
-static enum cvg_status hold_on(struct program *p, uint32_t device, double *busy,
-                               struct cvg_error *err)
-{
-    bool met;
-    keep_cache_full(p, device, busy);
-    enum cvg_status status = solve_allowed(p, busy, &met, err);
-    if (!met) {
-        size_t n = p->box->n_variants;
-        memset(&p->allowed[device * n], true, n);
-    }
-    return status;
-}
-
-enum cvg_status cvg_hold(const struct cvg_fluid_demand *demand, double *busy,
-                         struct cvg_error *err)
-{
-    size_t n = demand->box->n_devices * demand->box->n_variants;
-    memset(busy, 0, n * sizeof *busy);
-    struct program *p = create(demand);
-    if (p == NULL) {
-        return no_memory(err);
-    }
-    bool met = false;
-    enum cvg_status status = CVG_OK;
-    if (p->columns.n > 0) {
-        status = solve_allowed(p, busy, &met, err);
-    }
-    for (uint32_t d = 0; d < p->box->n_devices && met; d++) {
-        if (status == CVG_OK && pays(p->box, d)) {
-            status = hold_on(p, d, busy, err);
-        }
-    }
-    destroy(p);
-    return status;
 }
 
 /* --- a fit ---------------------------------------------------------------- */
