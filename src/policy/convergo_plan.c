@@ -154,7 +154,7 @@ static double blocked_ns(const struct cvg__convergo *s,
 {
     const struct cvg_device *d = &view->box->devices[unit->device];
     cvg_time begun = s->begun[unit->index];
-    cvg_time until = begun;
+    cvg_time until;
     if (d->discipline == CVG_FCFS) {
         until =
             unit->n_held > 0 && unit->free_at > begun ? unit->free_at : begun;
@@ -202,8 +202,7 @@ bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
         }
         double wait =
             blocked_ns(s, view, unit) + (waiting + 1) * there->alone_ns;
-        if (wait + CVG__SAFETY <= (double)slack &&
-            is_ready(s, view, app, d)) {
+        if (wait + CVG__SAFETY <= (double)slack && is_ready(s, view, app, d)) {
             return true;
         }
     }
