@@ -531,11 +531,11 @@ static enum cvg_status improve(struct maker *m, solver solve, bool *changed,
 {
     size_t n = m->box->n_variants;
     bool *before = calloc(2 * n + 1, sizeof *before);
-    bool *winner = before + n;
-    size_t where = m->places.n;
     if (before == NULL) {
         return cvg_fail(err, CVG_NOMEM, "out of memory for a plan");
     }
+    bool *winner = before + n;
+    size_t where = m->places.n;
     enum cvg_status status = CVG_OK;
     for (size_t k = 0; k < m->places.n && status == CVG_OK; k++) {
         struct cvg__place *p = &m->places.items[k];

@@ -280,9 +280,6 @@ static void a_window_that_is_behind_goes_first(void **state)
     tally_arrivals(&w, "heavy", CVG_MS(3), CVG_US(7692), 1300); /* 130/s */
     world_run_until(&w, CVG_S(12));
     assert_true(tally_joint(&w, 0) >= 0.85);
-    print_message("rated %g heavy served %u late %u; rated served %u\n",
-                  tally_joint(&w, 0), (unsigned)t.served[1],
-                  (unsigned)t.late[1], (unsigned)t.served[0]);
     world_fini(&w);
 }
 
