@@ -29,13 +29,15 @@ struct sim {
     struct cvg__sim_job policies[MAX_POLICIES]; /* of each: label, policy */
     struct cvg_policy resolved[MAX_POLICIES];
     size_t n_policies;
+    bool given; /* the policies, not the box's own */
     double loads[MAX_LOADS];
     size_t n_loads;
     uint64_t seed, seeds, at_once; /* at_once 0: as many as there are cores */
     double find_joint;             /* 0: nothing is looked for */
-    const char *json, *requests, *page;
+    const char *json, *requests, *page, *record;
 
     struct cvg_box *box;
+    struct cvg_config_texts texts; /* of the box */
     struct cvg_workload *workload;
     struct cvg__sim_setup setup;
     struct cvg_output json_out, requests_out, page_out;
@@ -56,6 +58,7 @@ static enum cvg_status set_policy(void *target, const char *value,
         return cvg_fail(err, CVG_INVALID, "%d policies at most", MAX_POLICIES);
     }
     s->policies[s->n_policies++].label = value;
+    s->given = true;
     return CVG_OK;
 }
 
@@ -195,6 +198,15 @@ static enum cvg_status set_requests(void *target, const char *value,
     return CVG_OK;
 }
 
+static enum cvg_status set_record(void *target, const char *value,
+                                  struct cvg_error *err)
+{
+    struct sim *s = target;
+    (void)err;
+    s->record = value;
+    return CVG_OK;
+}
+
 static enum cvg_status set_page(void *target, const char *value,
                                 struct cvg_error *err)
 {
@@ -220,6 +232,7 @@ static const struct cvg_option_row options[] = {
     {"--bound", true, set_bound},          {"--jobs", false, set_jobs},
     {"--json", false, set_json},           {"--requests", false, set_requests},
     {"--report", false, set_page},         {"--timeline", false, set_timeline},
+    {"--record", false, set_record},
 };
 
 /* What one option says must not contradict another. Exit code. */
@@ -241,10 +254,12 @@ static int check_options(const struct cvg_verb *verb, struct sim *s)
                              policies, loads, (size_t)s->seeds,
                              (size_t)(policies * loads * s->seeds), MAX_RUNS);
     }
-    if (s->requests != NULL &&
+    if ((s->requests != NULL || s->record != NULL) &&
         (policies * loads * s->seeds > 1 || s->find_joint > 0)) {
-        return cvg_cli_usage(verb, "--requests is for one run: one policy, one "
-                                   "load, one seed");
+        return cvg_cli_usage(verb,
+                             "%s is for one run: one policy, one load, one "
+                             "seed",
+                             s->requests != NULL ? "--requests" : "--record");
     }
     if (s->setup.timeline_from >= 0 && s->page == NULL) {
         return cvg_cli_usage(verb, "--timeline is for the page of --report");
@@ -280,7 +295,8 @@ static enum cvg_status resolve_policies(struct sim *s, struct cvg_error *err)
 
 static enum cvg_status read_inputs(struct sim *s, struct cvg_error *err)
 {
-    enum cvg_status status = cvg_config_load_box(s->names[0], 0, &s->box, err);
+    enum cvg_status status = cvg_config_load_box_texts(s->names[0], 0, NULL,
+                                                       &s->box, &s->texts, err);
     if (status == CVG_OK) {
         status = resolve_policies(s, err);
     }
@@ -355,6 +371,9 @@ static enum cvg_status open_outputs(struct sim *s, struct cvg_error *err)
         status = open_output(s, s->page, &s->page_out, err);
     }
     s->setup.rows = s->requests_out.file;
+    s->setup.record = s->record;
+    s->setup.texts = &s->texts;
+    s->setup.policy = s->given ? s->policies[0].label : NULL;
     return status;
 }
 
@@ -538,6 +557,7 @@ static void fini(struct sim *s)
     free(s->reports);
     free(s->jobs);
     cvg_workload_destroy(s->workload);
+    cvg_config_texts_free(&s->texts);
     cvg_box_destroy(s->box);
     free(s);
 }
@@ -602,6 +622,8 @@ const struct cvg_verb cvg_verb_sim = {
         "  --json FILE           write the reports; - is stdout\n"
         "  --requests FILE       a CSV row for each request, in the order in\n"
         "                        which they ended (of a single run)\n"
+        "  --record FILE         every event and action, for convergo replay\n"
+        "                        and explain (of a single run); a new file\n"
         "  --report FILE         a page with plots, for a browser\n"
         "  --timeline TIME       its timelines begin then (the end of the "
         "warm-up)\n",

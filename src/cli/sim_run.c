@@ -6,6 +6,7 @@
 #include "cli/sim_detail.h"
 #include "cli/sim_rows.h"
 #include "optimize/bound.h"
+#include "record/record.h"
 #include "report/report.h"
 #include "sim/sim.h"
 #include <time.h>
@@ -112,6 +113,7 @@ static json_t *report(struct cvg_sim *sim, const struct cvg__sim_setup *setup,
 struct watchers {
     struct cvg__sim_rows *rows;     /* NULL: nobody wants rows */
     struct cvg__sim_detail *detail; /* NULL: nobody wants details */
+    struct cvg_recorder *recorder;  /* NULL: nobody wants a record */
 };
 
 static void watch(void *context, const struct cvg_event *event,
@@ -123,6 +125,9 @@ static void watch(void *context, const struct cvg_event *event,
     }
     if (w->detail != NULL) {
         cvg__sim_detail_watch(w->detail, event, actions);
+    }
+    if (w->recorder != NULL) {
+        cvg_recorder_step(w->recorder, event, actions);
     }
 }
 
@@ -165,6 +170,27 @@ static void add_detail(json_t *report, struct cvg_sim *sim, cvg_span warmup,
     json_object_set_new(report, "detail", all);
 }
 
+static enum cvg_status open_record(const struct cvg__sim_setup *setup,
+                                   struct cvg_recorder **out,
+                                   struct cvg_error *err)
+{
+    struct cvg_record_options options = {
+        .path = setup->record,
+        .mode = "sim",
+        .texts = setup->texts,
+        .policy = setup->policy,
+        .waits = true,
+    };
+    return cvg_recorder_open(&options, out, err);
+}
+
+static enum cvg_status close_record(struct watchers *w, struct cvg_error *err)
+{
+    struct cvg_recorder *recorder = w->recorder;
+    w->recorder = NULL;
+    return recorder == NULL ? CVG_OK : cvg_recorder_close(recorder, err);
+}
+
 static void run_to_the_end(struct cvg_sim *sim, cvg_span duration,
                            FILE *progress)
 {
@@ -204,12 +230,20 @@ enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
         status =
             create_detail(setup, &workload, job->load, &watchers.detail, err);
     }
-    bool watched = watchers.rows != NULL || watchers.detail != NULL;
+    if (status == CVG_OK && setup->record != NULL) {
+        status = open_record(setup, &watchers.recorder, err);
+    }
+    bool watched = watchers.rows != NULL || watchers.detail != NULL ||
+                   watchers.recorder != NULL;
     options.ended_kept = watched ? ENDED_KEPT : 1;
     options.watch = watched ? watch : NULL;
     options.ended = watched ? ended : NULL;
     if (status == CVG_OK) {
         status = cvg_sim_create(&options, &sim, err);
+    }
+    if (status == CVG_OK && watchers.recorder != NULL) {
+        status =
+            cvg_recorder_begin(watchers.recorder, cvg_sim_engine(sim), err);
     }
     if (status != CVG_OK) {
         goto out;
@@ -232,7 +266,11 @@ enum cvg_status cvg__sim_run(const struct cvg__sim_setup *setup,
         add_detail(*out, sim, workload.warmup, watchers.detail);
     }
     status = watchers.rows != NULL ? cvg__sim_rows_end(&rows, err) : CVG_OK;
+    status = status == CVG_OK ? close_record(&watchers, err) : status;
 out:
+    if (watchers.recorder != NULL) {
+        cvg_recorder_discard(watchers.recorder);
+    }
     cvg_sim_destroy(sim);
     cvg__sim_detail_destroy(watchers.detail);
     return status;

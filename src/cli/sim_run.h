@@ -2,6 +2,7 @@
 #ifndef CVG_CLI_SIM_RUN_H
 #define CVG_CLI_SIM_RUN_H
 
+#include "config/config.h"
 #include "domain/workload.h"
 #include <convergo/policy.h>
 #include <jansson.h>
@@ -12,12 +13,15 @@
 struct cvg__sim_setup {
     const struct cvg_box *box;
     const struct cvg_workload *workload;
-    cvg_span duration; /* 0: the workload's own */
-    cvg_span warmup;   /* negative: the workload's own */
-    cvg_span overhead; /* of each batch: sim.h */
-    bool bound;        /* of each run: what no policy could beat */
-    FILE *rows;        /* a CSV row per request; NULL: none */
-    FILE *progress;    /* a terminal, told how far the run is; NULL: none */
+    cvg_span duration;  /* 0: the workload's own */
+    cvg_span warmup;    /* negative: the workload's own */
+    cvg_span overhead;  /* of each batch: sim.h */
+    bool bound;         /* of each run: what no policy could beat */
+    FILE *rows;         /* a CSV row per request; NULL: none */
+    const char *record; /* the file of the record; NULL: none */
+    const struct cvg_config_texts *texts; /* the box's, for the record */
+    const char *policy; /* the text given, for the record; NULL: the box's */
+    FILE *progress;     /* a terminal, told how far the run is; NULL: none */
     /* For a page: each report gets a member "detail" of what sim_detail.h
      * knows, which is not part of the report's schema. */
     bool details;

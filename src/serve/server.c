@@ -338,11 +338,11 @@ static void close_all(struct cvg__server *s, bool ran)
     if (s->loop_ready) {
         cvg__http_close(s);
     }
-    cvg__planner_close(s);
     cvg__devices_close(s);
     if (s->engine != NULL && s->models != NULL) {
         cvg__drive_inbox(s); /* what the devices gave back at the end */
     }
+    cvg__planner_close(s); /* the engine may have asked until here */
     cvg__record_close(s, ran);
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, NULL);

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -113,6 +114,38 @@ class Runs(Sim):
         # A run does not depend on those beside it.
         alone = self.sim("--policy", "edf", "--load", "1.5", "--seed", "3")
         self.assertEqual(alone, one[14])
+
+    def test_record_is_replayed_and_explained(self):
+        for policy in ((), ("--policy", "edf")):
+            record = self.path("run%d.rec" % len(policy))
+            report = self.sim("--record", record, *policy)
+            self.assertEqual(report, self.sim(*policy))
+            for verb in (("replay", record), ("explain", record, "700")):
+                run = subprocess.run([CONVERGO, *verb], capture_output=True,
+                                     text=True, timeout=50)
+                self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+                if verb[0] == "replay":
+                    self.assertIn("every action is the same", run.stdout)
+                    self.assertIn(f"sim, policy {report['policy']}, seed 1",
+                                  run.stdout)
+                    arrivals = int(re.search(r"arrival (\d+)", run.stdout)[1])
+                    self.assertGreaterEqual(arrivals,
+                                            report["requests"]["offered"])
+                else:
+                    self.assertIn("Request 700 of ", run.stdout)
+
+    def test_record_never_overwrites_and_is_of_one_run(self):
+        record = self.path("kept.rec", "mine")
+        run = self.run_sim("--record", record, code=2)
+        self.assertIn("kept.rec is there already", run.stderr)
+        with open(record) as file:
+            self.assertEqual(file.read(), "mine")
+        new = self.path("new.rec")
+        run = self.run_sim("--record", new, "--seeds", "2", code=2)
+        self.assertIn("--record is for one run", run.stderr)
+        self.assertFalse(os.path.exists(new))
+        run = self.run_sim("--record", "/dev/full", code=1)
+        self.assertIn("/dev/full: cannot write", run.stderr)
 
     def test_arrivals_are_the_same_for_every_policy(self):
         reports = self.sim("--policy", "edf", "--policy", "fifo")
