@@ -81,13 +81,17 @@ static void take_flow(struct cvg__convergo *s, const struct cvg_view *view,
 {
     struct cvg__app_state *app = &s->apps[f->app];
     struct cvg__place_of_app *here = cvg__place_of(s, view, f->app, f->device);
-    if (app->given_up || f->rate_rps < LEAST_SHARE * app->served_rps) {
-        return; /* it may have what the others leave */
+    if (f->rate_rps < LEAST_SHARE * app->served_rps) {
+        return;
     }
     uint32_t one =
         cvg_profile_min_batch(view->profile, f->variant, 0, f->exit, f->device);
     if (one == 0) {
         return; /* a plan from elsewhere */
+    }
+    app->planned_cost = fmax(app->planned_cost, cost_of(s, view, f));
+    if (app->given_up) {
+        return; /* it may have what the others leave */
     }
     here->rate_rps += f->rate_rps;
     here->alone_ns =
@@ -95,7 +99,6 @@ static void take_flow(struct cvg__convergo *s, const struct cvg_view *view,
              (double)cvg_profile_time(view->profile, f->variant, 0, f->exit,
                                       f->device, one, CVG_MEAN) /
                  one);
-    app->planned_cost = fmax(app->planned_cost, cost_of(s, view, f));
 }
 
 void cvg__convergo_plan(struct cvg__convergo *s, const struct cvg_view *view)

@@ -97,7 +97,7 @@ function spansTable(spans, data) {
     ["begin s", (s) => (s[SPAN.begin] / 1e6).toFixed(4)],
     ["ms", (s) => amount((s[SPAN.end] - s[SPAN.begin]) / 1000)],
     ["device", (s) => data.devices[s[SPAN.device]].name],
-    ["application", (s) => s[SPAN.kind] === LOAD ? "(load)" : data.apps[s[SPAN.app]].name],
+    ["application", (s) => s[SPAN.kind] === LOAD ? "(load)" : s[SPAN.n] === 0 ? "(switch)" : data.apps[s[SPAN.app]].name],
     ["variant", (s) => data.variants[s[SPAN.variant]].name],
     ["requests", (s) => s[SPAN.kind] === LOAD ? "" : whole(s[SPAN.n])],
     ["switch ms", (s) => s[SPAN.switching] > 0 ? amount(s[SPAN.switching] / 1000) : ""],

@@ -45,6 +45,7 @@ function spanWords(span, data) {
   const variant = data.variants[span[SPAN.variant]].name;
   const times = `${plain(span[SPAN.begin] / 1e6)} s, for ${milliseconds((span[SPAN.end] - span[SPAN.begin]) / 1000)}`;
   if (span[SPAN.kind] === LOAD) return `load of ${variant} at ${times}`;
+  if (span[SPAN.n] === 0) return `switch to ${variant} ahead of need at ${times}`;
   return `${data.apps[span[SPAN.app]].name}: ${variant}, ${count(span[SPAN.n], "request")}, at ${times}` +
     (span[SPAN.switching] > 0 ? `, ${milliseconds(span[SPAN.switching] / 1000)} of it to switch` : "") +
     (span[SPAN.kind] === LOST ? "; lost with its device" : "");
@@ -62,6 +63,7 @@ function bar(span, data, x, top, start) {
   }
   const words = [`${variant} ×${span[SPAN.n]}`, `×${span[SPAN.n]}`].find((w) => 6.3 * w.length + 8 < width);
   const switched = Math.min(to, span[SPAN.begin] / 1e6 + span[SPAN.switching] / 1e6);
+  if (span[SPAN.n] === 0) return svg("g", {}, svg("rect", { class: "switch", ...box }), title);
   return svg("g", { class: `f${span[SPAN.app] % HATCHES.length}` },
     svg("rect", { class: "bar", fill: fillOf(span[SPAN.app]), ...box }),
     span[SPAN.switching] > 0 && switched > from && svg("rect", { class: "switch", ...box, width: (x(switched) - left).toFixed(2) }),
