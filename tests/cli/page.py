@@ -167,6 +167,18 @@ class File(Page):
         self.assertEqual([s for s in spans
                           if s[0] == 0 and 3000000 < s[3] < 3500000], [])
 
+    def test_a_switch_ahead_of_need_is_of_no_application(self):
+        example = os.path.join(SOURCE, "examples", "xavier-nx-coral")
+        self.box = os.path.join(example, "box.yaml")
+        self.workload = os.path.join(example, "workload.yaml")
+        self.sim("--duration", "12s")
+        spans = self.data()["groups"][0]["timeline"]["spans"]
+        ahead = [s for s in spans if s[8] == 0 and s[6] == 0]
+        self.assertGreater(len(ahead), 0)
+        for span in ahead:
+            self.assertEqual(span[4], -1)
+            self.assertGreater(span[7], 0)
+
     def test_a_long_run_makes_no_larger_page(self):
         self.sim("--policy", "edf", "--duration", "12s")
         small = os.path.getsize(self.page)

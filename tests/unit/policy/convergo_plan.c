@@ -200,7 +200,7 @@ static void long_batches_leave_a_slot(void **state)
     }
     world_run_until(&w, CVG_S(10));
     on_time(&t, 0, 390);
-    on_time(&t, 1, 500);
+    on_time(&t, 1, 380);
     world_fini(&w);
 }
 
