@@ -1,32 +1,11 @@
 /* link: -Wl,--wrap=calloc -Wl,--wrap=realloc */
 /* The bound of a run, by hand: one device, 10 ms a request. */
 #include "optimize/bound.h"
+#include "support/failing.h"
 #include "support/world.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static long fail_at = -1; /* this many succeed, the next one fails */
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 struct story {
     struct world w;

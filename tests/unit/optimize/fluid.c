@@ -1,6 +1,7 @@
 /* link: -Wl,--wrap=calloc -Wl,--wrap=realloc */
 /* The fluid bound: against a simplex of its own that knows the definition and
  * leaves no column out; duals against finite differences. */
+#include "support/failing.h"
 #include "support/random_box.h"
 #include "support/simplex.h"
 
@@ -8,30 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* --- allocations that fail ------------------------------------------------ */
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static long fail_at = -1; /* this many succeed, the next one fails */
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 /* --- the definition ------------------------------------------------------- */
 

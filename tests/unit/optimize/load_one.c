@@ -2,34 +2,13 @@
 /* Load 1.0: against every way to fill the units, each solved by a simplex of
  * its own; and the placement that goes with it. */
 #include "optimize/fit.h"
+#include "support/failing.h"
 #include "support/random_box.h"
 #include "support/simplex.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static long fail_at = -1; /* this many succeed, the next one fails */
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 /* --- the definition ------------------------------------------------------- */
 
