@@ -145,6 +145,11 @@ const char *__lsan_default_suppressions(void)
 {
     return "leak:libonnxruntime";
 }
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0"; /* stderr is the program's own */
+}
 #endif
 
 /* --- providers ------------------------------------------------------------ */

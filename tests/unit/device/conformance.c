@@ -150,9 +150,8 @@ static void an_empty_batch_ends_well(void **state)
     (void)state;
     struct device_world w;
     begin(&w, 1, 1);
-    struct device_world_batch *b = device_world_batch(WORLD_DOUBLE, 1, 4, 0);
+    struct device_world_batch *b = device_world_batch(WORLD_DOUBLE, 0, 4, 0);
     device_world_load(&w, 0, WORLD_DOUBLE);
-    b->batch.n = 0;
     assert_int_equal(submit(&w, b, NULL), CVG_OK);
     assert_int_equal(take_batch(&w, b).status, CVG_OK);
     device_world_batch_free(b);
