@@ -86,9 +86,18 @@ static enum cvg_status create_env(struct cvg_ort *ort, struct cvg_error *err)
     return status;
 }
 
+/* The library reports its use to its makers, over the network, with a database
+ * and a log of its own on disk. A server does no such thing unasked; to turn it
+ * off when the environment is there is too late. */
+static void keep_quiet(void)
+{
+    (void)setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+}
+
 static enum cvg_status open_library(struct cvg_ort *ort, struct cvg_error *err)
 {
     const char *path = library_path();
+    keep_quiet();
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         return cvg_fail(err, CVG_UNSUPPORTED,

@@ -1,5 +1,6 @@
 """Starting, draining, stopping, being killed; addresses and sockets."""
 
+import glob
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 import unittest
+import unittest.mock
 
 import _box
 import _server
@@ -55,6 +57,18 @@ class Life(_server.Case):
         s = _server.Server(self.box)
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(s.get("/v2/health/ready")[0], 200)
+        self.assertEqual(s.stop(), 0)
+
+    def test_the_runtime_leaves_nothing_behind(self):
+        """It would write a database and a log, and report to its makers."""
+        home = os.path.join(self.folder, "home")
+        os.mkdir(home)
+        own = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), home)
+        with unittest.mock.patch.dict(os.environ, own):
+            s = _server.Server(self.box)
+        self.assertEqual(s.infer("quick", X)[0], 200)
+        self.assertEqual(os.listdir(home), [])
+        self.assertEqual(glob.glob("/tmp/*-%d.log" % s.process.pid), [])
         self.assertEqual(s.stop(), 0)
 
     def test_where_a_setting_comes_from(self):
