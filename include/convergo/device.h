@@ -50,21 +50,32 @@ struct cvg_model_info { /* owned by who asked: cvg_model_info_free() */
 };
 void cvg_model_info_free(struct cvg_model_info *info);
 
+/* Memory in which the outputs of several items lie: a large result of a batch
+ * is handed out row by row without being copied. */
+struct cvg_memory {
+    uint32_t users; /* tensors that have not been released; atomic */
+    void (*free)(struct cvg_memory *memory); /* by the last; any thread */
+};
+
 struct cvg_tensor { /* one item: dims without the batch dimension */
     uint32_t n_dims;
     int64_t dims[CVG_MAX_DIMS];
     enum cvg_type type;
     void *data; /* row-major, little endian */
     size_t bytes;
+    struct cvg_memory *memory; /* of an output, that data lies in; NULL: data
+                                * came from malloc() */
 };
+/* Lets go of an output's data, if it has any. */
+void cvg_tensor_release(struct cvg_tensor *output);
 
 /* A batch on its way through a device. Owned by the caller; lent to the device
  * from submit() until its completion is posted. */
 struct cvg_batch_item {
     uint64_t request;
     const struct cvg_tensor *inputs; /* in the model's order; borrowed */
-    struct cvg_tensor *outputs; /* n_outputs of them, data is malloc'ed by the
-                                 * backend; the caller frees it */
+    struct cvg_tensor *outputs; /* n_outputs of them, filled by the backend;
+                                 * the caller releases them */
     /* Set by the device. CVG_OK; CVG_INVALID: the model cannot run this item;
      * CVG_UNSUPPORTED: what it returns for it is no answer to an item. */
     enum cvg_status status;

@@ -68,6 +68,21 @@ static void free_tensors(struct cvg_tensor_info *tensors, size_t n)
     free(tensors);
 }
 
+void cvg_tensor_release(struct cvg_tensor *output)
+{
+    struct cvg_memory *memory = output->memory;
+    if (output->data == NULL) {
+        return;
+    }
+    if (memory == NULL) {
+        free(output->data);
+    } else if (__atomic_sub_fetch(&memory->users, 1, __ATOMIC_ACQ_REL) == 0) {
+        memory->free(memory);
+    }
+    output->data = NULL;
+    output->memory = NULL;
+}
+
 void cvg_model_info_free(struct cvg_model_info *info)
 {
     free_tensors(info->inputs, info->n_inputs);

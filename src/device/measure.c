@@ -227,7 +227,7 @@ static enum cvg_status run(struct cvg_measure *m, struct load *load,
 static void drop_outputs(struct load *load, const struct cvg_model_info *info)
 {
     for (size_t k = 0; k < load->batch.n * info->n_outputs; k++) {
-        free(load->outputs[k].data);
+        cvg_tensor_release(&load->outputs[k]);
         load->outputs[k] = (struct cvg_tensor){0};
     }
 }

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* From so many bytes of an item's output on it is handed over, not copied: a
+ * little one would keep the memory of its whole batch for nothing. */
+#define SHARED_LEAST 4096U
+
 /* --- checking ------------------------------------------------------------- */
 
 /* "[28, -1]"; cut off when it does not fit. */
@@ -146,7 +150,7 @@ void cvg_tensors_drop_outputs(const struct cvg_model_info *info,
 {
     for (uint32_t i = 0; i < n; i++) {
         for (size_t k = 0; k < info->n_outputs; k++) {
-            free(items[i].outputs[k].data);
+            cvg_tensor_release(&items[i].outputs[k]);
             items[i].outputs[k] = (struct cvg_tensor){0};
         }
     }
@@ -161,13 +165,21 @@ static void *join_input(struct run *run, size_t k)
         first->bytes > 0) {
         return first->data;
     }
-    char *joined = calloc(run->rows, first->bytes + 1);
-    run->buffers[k] = joined;
-    for (uint32_t i = 0; joined != NULL && i < run->n && first->bytes > 0;
-         i++) {
-        memcpy(joined + i * first->bytes, run->items[i].inputs[k].data,
-               first->bytes);
+    size_t whole;
+    if (__builtin_mul_overflow(run->rows, first->bytes, &whole)) {
+        return NULL;
     }
+    char *joined = malloc(whole + 1);
+    run->buffers[k] = joined;
+    if (joined == NULL) {
+        return NULL;
+    }
+    size_t used = 0;
+    for (uint32_t i = 0; i < run->n && first->bytes > 0; i++) {
+        memcpy(joined + used, run->items[i].inputs[k].data, first->bytes);
+        used += first->bytes;
+    }
+    memset(joined + used, 0, whole - used); /* rows that nobody asked for */
     return joined;
 }
 
@@ -224,22 +236,69 @@ static enum cvg_status read_shape(const struct cvg_ort *ort,
     return cvg_ort_check(ort, status, CVG_DEVICE, name, err);
 }
 
-/* Copies row i of a result into the item's own memory. */
-static bool copy_row(const char *data, const struct shape *shape,
-                     enum cvg_type type, size_t bytes, uint32_t i,
-                     struct cvg_tensor *out)
+struct result { /* a value of the runtime in which outputs of items lie */
+    struct cvg_memory memory;
+    const OrtApi *api;
+    OrtValue *value;
+};
+
+static void free_result(struct cvg_memory *memory)
 {
-    out->data = malloc(bytes + 1);
-    if (out->data == NULL) {
+    struct result *result = (struct result *)memory;
+    result->api->ReleaseValue(result->value);
+    free(result);
+}
+
+/* An output that is an input passed through lies in the input's memory, which
+ * is not ours to keep. */
+static bool is_of_an_input(const struct run *run, const char *data)
+{
+    for (size_t k = 0; k < run->runner->info->n_inputs; k++) {
+        const struct cvg_tensor *first = &run->items[0].inputs[k];
+        const char *input =
+            run->buffers[k] != NULL ? run->buffers[k] : first->data;
+        uintptr_t into = (uintptr_t)data - (uintptr_t)input;
+        if (into <= run->rows * first->bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Hands the value over to the items' outputs. False: no memory. */
+static bool share_value(struct run *run, size_t k, char *data, size_t bytes)
+{
+    struct result *result = malloc(sizeof *result);
+    OrtValue **value = &run->values[run->runner->info->n_inputs + k];
+    if (result == NULL) {
         return false;
     }
-    if (bytes > 0) {
-        memcpy(out->data, data + i * bytes, bytes);
+    *result = (struct result){
+        .memory = {.users = run->n, .free = free_result},
+        .api = run->runner->ort->api,
+        .value = *value,
+    };
+    *value = NULL;
+    for (uint32_t i = 0; i < run->n; i++) {
+        run->items[i].outputs[k].data = data + i * bytes;
+        run->items[i].outputs[k].memory = &result->memory;
     }
-    out->type = type;
-    out->bytes = bytes;
-    out->n_dims = (uint32_t)shape->n_dims - 1;
-    memcpy(out->dims, shape->dims + 1, out->n_dims * sizeof out->dims[0]);
+    return true;
+}
+
+/* Copies the rows into memory of the items' own. False: there is none. */
+static bool copy_rows(struct run *run, size_t k, const char *data, size_t bytes)
+{
+    for (uint32_t i = 0; i < run->n; i++) {
+        struct cvg_tensor *out = &run->items[i].outputs[k];
+        out->data = malloc(bytes + 1);
+        if (out->data == NULL) {
+            return false;
+        }
+        if (bytes > 0) {
+            memcpy(out->data, data + i * bytes, bytes);
+        }
+    }
     return true;
 }
 
@@ -268,15 +327,23 @@ static enum cvg_status split_output(struct run *run, size_t k,
     void *data = NULL;
     status = cvg_ort_check(ort, ort->api->GetTensorMutableData(value, &data),
                            CVG_DEVICE, info->name, err);
-    size_t bytes = shape.elements / run->rows * cvg_type_size(info->type);
-    for (uint32_t i = 0; i < run->n && status == CVG_OK; i++) {
-        if (!copy_row(data, &shape, info->type, bytes, i,
-                      &run->items[i].outputs[k])) {
-            status =
-                cvg_fail(err, CVG_NOMEM, "output '%s': no memory", info->name);
-        }
+    if (status != CVG_OK) {
+        return status;
     }
-    return status;
+    size_t bytes = shape.elements / run->rows * cvg_type_size(info->type);
+    for (uint32_t i = 0; i < run->n; i++) {
+        struct cvg_tensor *out = &run->items[i].outputs[k];
+        out->type = info->type;
+        out->bytes = bytes;
+        out->n_dims = (uint32_t)shape.n_dims - 1;
+        memcpy(out->dims, shape.dims + 1, out->n_dims * sizeof out->dims[0]);
+    }
+    bool share = bytes >= SHARED_LEAST && !is_of_an_input(run, data);
+    bool done = share ? share_value(run, k, data, bytes)
+                      : copy_rows(run, k, data, bytes);
+    return done
+               ? CVG_OK
+               : cvg_fail(err, CVG_NOMEM, "output '%s': no memory", info->name);
 }
 
 static void end_run(struct run *run)

@@ -221,7 +221,7 @@ void device_world_check_double(struct device_world_batch *b)
                          (long long)k, (double)out[k], 2 * (double)in[k]);
             }
         }
-        free(y->data);
+        cvg_tensor_release(y);
         *y = (struct cvg_tensor){0};
     }
 }
@@ -230,7 +230,7 @@ void device_world_batch_free(struct device_world_batch *b)
 {
     for (uint32_t i = 0; i < b->batch.n; i++) {
         free(b->inputs[i].data);
-        free(b->outputs[i].data);
+        cvg_tensor_release(&b->outputs[i]);
     }
     free(b);
 }
