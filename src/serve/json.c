@@ -218,6 +218,16 @@ static bool character(struct cvg_json *j, char *out, size_t *n)
     return true;
 }
 
+/* How many characters from here on are plain ASCII, no escape and no quote. */
+static size_t plain_run(const char *at, const char *end)
+{
+    const char *from = at;
+    while (at < end && *at >= ' ' && *at <= '~' && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return (size_t)(at - from);
+}
+
 /* Reads a string. What does not fit into `size` bytes is left out: *fits. A
  * NUL inside would make two names equal that are not: *plain is false. */
 static bool string_into(struct cvg_json *j, char *out, size_t size, bool *fits,
@@ -228,6 +238,18 @@ static bool string_into(struct cvg_json *j, char *out, size_t size, bool *fits,
     *plain = true;
     j->at++; /* the quote */
     while (j->at < j->end && *j->at != '"') {
+        size_t run = plain_run(j->at, j->end);
+        if (run > 0) {
+            size_t room = *fits && size > 0 ? size - 1 - len : 0;
+            size_t copied = run < room ? run : room;
+            if (copied > 0) {
+                memcpy(out + len, j->at, copied);
+            }
+            *fits = copied == run;
+            len += copied;
+            j->at += run;
+            continue;
+        }
         char c[4] = "";
         size_t n = 0;
         if (!character(j, c, &n)) {

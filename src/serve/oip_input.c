@@ -240,6 +240,15 @@ static bool take_binary(struct cvg__parse *p, struct given *g)
     return true;
 }
 
+/* input 'NAME', without printf: only errors need it, but each could be one. */
+static void say_what(struct given *g)
+{
+    size_t n = strlen(g->name);
+    memcpy(g->what, "input '", 7);
+    memcpy(g->what + 7, g->name, n);
+    memcpy(g->what + 7 + n, "'", 2);
+}
+
 static bool input_key(struct cvg__parse *p, const char *key, void *context)
 {
     struct given *g = context;
@@ -251,7 +260,7 @@ static bool input_key(struct cvg__parse *p, const char *key, void *context)
                               "the name of an input")) {
             return false;
         }
-        (void)snprintf(g->what, sizeof g->what, "input '%s'", g->name);
+        say_what(g);
         return resolve_input(p, g);
     }
     if (strcmp(key, "shape") == 0) {

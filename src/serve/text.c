@@ -284,13 +284,29 @@ static void write_escaped(struct cvg_text *t, unsigned char c)
     }
 }
 
+/* How many characters of a string from here on go out as they are. */
+static size_t plain_run(const unsigned char *at)
+{
+    const unsigned char *from = at;
+    while (*at >= ' ' && *at <= '~' && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return (size_t)(at - from);
+}
+
 void cvg__text_json(struct cvg_text *t, const char *s)
 {
     const unsigned char *at = (const unsigned char *)s;
     const unsigned char *end = at + strlen(s);
     cvg__text_add(t, "\"", 1);
     while (at < end) {
-        size_t n = cvg__utf8_length(at, (size_t)(end - at));
+        size_t n = plain_run(at);
+        if (n > 0) {
+            cvg__text_add(t, at, n);
+            at += n;
+            continue;
+        }
+        n = cvg__utf8_length(at, (size_t)(end - at));
         if (n == 0) {
             cvg__text_add(t, "?", 1);
             n = 1;
