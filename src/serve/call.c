@@ -202,8 +202,7 @@ void cvg__call_free_outputs(struct cvg__call *call)
         return;
     }
     for (size_t i = 0; i < r->n * call->infer.model->n_outputs; i++) {
-        free(r->outputs[i].data);
-        r->outputs[i].data = NULL;
+        cvg_tensor_release(&r->outputs[i]);
     }
     r->n = 0;
 }
@@ -216,6 +215,7 @@ void cvg__call_reply(struct cvg__call *call, unsigned status, const char *type)
     call->type = type;
     if (!cvg__text_ok(&call->text)) {
         call->status = 500;
+        call->apart.n = 0;
         cvg__text_reset(&call->text, 0);
     }
     call->phase = CVG__ANSWERED;
@@ -235,6 +235,7 @@ void cvg__call_error(struct cvg__call *call, unsigned status,
                  call->client_id != NULL ? call->client_id : "", text);
     }
     call->text.len = 0;
+    call->apart.n = 0;
     call->binary_header = CVG__HEADER_ABSENT;
     cvg__text_str(&call->text, "{\"error\":");
     cvg__text_json(&call->text, text);

@@ -72,12 +72,13 @@ struct cvg__call {
 
     unsigned status; /* of the reply */
     struct cvg_text text;
-    const char *type;       /* Content-Type */
-    const char *allow;      /* of a 405 */
-    int64_t binary_header;  /* of an infer reply with binary data */
-    unsigned retry_after;   /* seconds; 0: not said */
-    size_t counted;         /* bytes it has in server->bytes */
-    struct cvg__call *next; /* in the pool, or among repository waiters */
+    struct cvg__apart apart; /* sent after the text */
+    const char *type;        /* Content-Type */
+    const char *allow;       /* of a 405 */
+    int64_t binary_header;   /* of an infer reply with binary data */
+    unsigned retry_after;    /* seconds; 0: not said */
+    size_t counted;          /* bytes it has in server->bytes */
+    struct cvg__call *next;  /* in the pool, or among repository waiters */
 };
 
 struct cvg__call_pool {

@@ -132,12 +132,27 @@ static void add_headers(const struct cvg__call *call,
     }
 }
 
-/* Header and body leave in one write: the body is one buffer, the call's,
- * which stays until the request is completed. */
+/* The body is the call's, which stays until the request is completed. Header
+ * and text leave in one write; large outputs are not copied for it. */
+static struct MHD_Response *make_response(struct cvg__call *call)
+{
+    struct MHD_IoVec all[1 + CVG__APART_MOST];
+    const struct cvg__apart *apart = &call->apart;
+    if (apart->n == 0) {
+        return MHD_create_response_from_buffer(call->text.len, call->text.data,
+                                               MHD_RESPMEM_PERSISTENT);
+    }
+    all[0] = (struct MHD_IoVec){call->text.data, call->text.len};
+    for (unsigned i = 0; i < apart->n; i++) {
+        all[1 + i] =
+            (struct MHD_IoVec){apart->pieces[i].data, apart->pieces[i].bytes};
+    }
+    return MHD_create_response_from_iovec(all, 1 + apart->n, NULL, NULL);
+}
+
 static enum MHD_Result queue_reply(struct cvg__call *call)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        call->text.len, call->text.data, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = make_response(call);
     if (response == NULL) {
         return MHD_NO;
     }
@@ -491,8 +506,9 @@ struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket)
 {
     const struct cvg__limits *m = &l->server->options->limits;
     unsigned connections = (unsigned)m->connections;
-    /* The memory is cleared after each request: small, but a whole header. */
-    size_t memory = m->header * 2;
+    /* The memory is cleared after each request: small, but a whole header, and
+     * something to read the start of a body into. */
+    size_t memory = m->header + 4096;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
         NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, cvg__http_refused, l,

@@ -100,6 +100,7 @@ static void arrive(struct cvg__call *call)
     r->first_id = s->last_id + 1;
     s->last_id += r->n;
     r->begun = cvg__now();
+    s->undecided = true;
     r->result =
         (struct cvg__infer_result){.model_name = s->models[r->model].name,
                                    .model_version = s->models[r->model].version,
@@ -109,7 +110,7 @@ static void arrive(struct cvg__call *call)
         struct cvg_event event = {.type = CVG_EV_ARRIVAL,
                                   .arrival = r->arrival};
         event.arrival.id = r->first_id + row;
-        event.arrival.more = row + 1 < r->n;
+        event.arrival.more = true; /* until all that has come is read */
         cvg_id_map_put(&s->ids, event.arrival.id, call);
         cvg__drive(s, &event);
         if (call->phase == CVG__ANSWERED) {
@@ -188,16 +189,18 @@ static void finish(struct cvg__call *call, uint32_t variant)
 {
     struct cvg_error err;
     call->text.len = 0;
-    enum cvg_status status =
-        cvg__infer_reply(&call->text, &call->infer, &call->rows.result,
-                         call->rows.outputs, &call->binary_header, &err);
+    enum cvg_status status = cvg__infer_reply(
+        &call->text, &call->infer, &call->rows.result, call->rows.outputs,
+        &call->binary_header, &call->apart, &err);
     if (status != CVG_OK) {
         cvg__call_error(call, 500, "model '%s': %s",
                         call->rows.result.model_name, err.text);
         return;
     }
     count_served(call, variant);
-    cvg__call_free_outputs(call);
+    if (call->apart.n == 0) {
+        cvg__call_free_outputs(call); /* else when all is sent */
+    }
     cvg__call_reply(call, 200,
                     call->binary_header == CVG__HEADER_ABSENT
                         ? "application/json"

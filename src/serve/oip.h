@@ -93,15 +93,27 @@ struct cvg__infer_result {  /* of all rows together */
     uint32_t relaxed;    /* kinds */
 };
 
+/* Large binary data of a reply, which follow its text from where they lie. */
+#define CVG__APART_MOST 32U
+struct cvg__apart {
+    unsigned n;
+    struct cvg__piece {
+        const void *data; /* of an output of the rows */
+        size_t bytes;
+    } pieces[CVG__APART_MOST];
+};
+
 /* Writes the reply. `rows[r * model->n_outputs + k]` is output k of row r, a
  * tensor without the batch dimension. *header: bytes of the JSON when binary
- * data follow it, else CVG__HEADER_ABSENT. CVG_DEVICE: the outputs are not
- * what the model says, or those of the rows differ in shape; CVG_INVALID: a
- * type that JSON cannot carry. */
+ * data follow it, else CVG__HEADER_ABSENT. apart->n > 0: they follow apart, and
+ * the rows must stay until the reply is sent; else they are in the text.
+ * CVG_DEVICE: the outputs are not what the model says, or those of the rows
+ * differ in shape; CVG_INVALID: a type that JSON cannot carry. */
 enum cvg_status cvg__infer_reply(struct cvg_text *t,
                                  const struct cvg__infer *infer,
                                  const struct cvg__infer_result *result,
                                  const struct cvg_tensor *rows, int64_t *header,
+                                 struct cvg__apart *apart,
                                  struct cvg_error *err);
 
 /* "[1,28,28]" for messages. */

@@ -4,6 +4,9 @@
 #include "serve/json_tensor.h"
 #include <string.h>
 
+/* Copying less than this costs less than sending it apart. */
+#define APART_LEAST (16U * 1024U)
+
 struct reply {
     struct cvg_text *t;
     const struct cvg__infer *infer;
@@ -153,27 +156,50 @@ static void write_json(const struct reply *r,
     cvg__text_str(r->t, "]}");
 }
 
-/* The binary outputs, in the order of the outputs. */
-static bool write_blobs(const struct reply *r)
+struct blobs { /* the binary outputs of all rows */
+    size_t n, bytes;
+};
+
+static struct blobs count_blobs(const struct reply *r)
 {
-    bool any = false;
+    struct blobs b = {0};
+    for (uint32_t i = 0; i < r->infer->n_outputs; i++) {
+        const struct cvg__infer_output *output = &r->infer->outputs[i];
+        size_t n = output->binary ? r->infer->rows : 0;
+        b.n += n;
+        b.bytes += n * cell(r, 0, output->index)->bytes;
+    }
+    return b;
+}
+
+/* The binary outputs, in the order of the outputs: many or small ones behind
+ * the JSON, so that all leaves in one piece. */
+static void write_blobs(const struct reply *r, const struct blobs *b,
+                        struct cvg__apart *apart)
+{
+    bool lie_apart = b->n <= CVG__APART_MOST && b->bytes >= APART_LEAST;
     for (uint32_t i = 0; i < r->infer->n_outputs; i++) {
         const struct cvg__infer_output *output = &r->infer->outputs[i];
         for (uint32_t row = 0; output->binary && row < r->infer->rows; row++) {
             const struct cvg_tensor *c = cell(r, row, output->index);
-            cvg__text_add(r->t, c->data, c->bytes);
-            any = true;
+            if (lie_apart) {
+                apart->pieces[apart->n++] =
+                    (struct cvg__piece){c->data, c->bytes};
+            } else {
+                cvg__text_add(r->t, c->data, c->bytes);
+            }
         }
     }
-    return any;
 }
 
 enum cvg_status cvg__infer_reply(struct cvg_text *t,
                                  const struct cvg__infer *infer,
                                  const struct cvg__infer_result *result,
                                  const struct cvg_tensor *rows, int64_t *header,
+                                 struct cvg__apart *apart,
                                  struct cvg_error *err)
 {
+    apart->n = 0;
     struct reply r = {.t = t, .infer = infer, .rows = rows, .err = err};
     for (uint32_t i = 0; i < infer->n_outputs; i++) {
         enum cvg_status status = check_output(&r, infer->outputs[i].index);
@@ -183,8 +209,10 @@ enum cvg_status cvg__infer_reply(struct cvg_text *t,
     }
     size_t before = t->len;
     write_json(&r, result);
-    size_t json = t->len - before;
-    *header = write_blobs(&r) ? (int64_t)json : CVG__HEADER_ABSENT;
+    const struct blobs blobs = count_blobs(&r);
+    *header =
+        blobs.n > 0 ? (int64_t)(t->len - before) : (int64_t)CVG__HEADER_ABSENT;
+    write_blobs(&r, &blobs, apart);
     return cvg__text_ok(t) ? CVG_OK
                            : cvg_fail(err, CVG_NOMEM, "no memory for a reply");
 }

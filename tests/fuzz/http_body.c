@@ -28,6 +28,7 @@ static void reply(const struct cvg__infer *infer)
     size_t n = (size_t)infer->rows * 2;
     struct cvg_tensor *rows = calloc(n, sizeof *rows);
     struct cvg_text text = {0};
+    struct cvg__apart apart;
     int64_t header;
     volatile unsigned char sum = 0;
     for (uint32_t r = 0; rows != NULL && r < infer->rows; r++) {
@@ -47,7 +48,7 @@ static void reply(const struct cvg__infer *infer)
     const struct cvg__infer_result result = {
         .model_name = "m", .model_version = "1", .variant = "v", .device = "d"};
     if (rows == NULL || cvg__infer_reply(&text, infer, &result, rows, &header,
-                                         NULL) != CVG_OK) {
+                                         &apart, NULL) != CVG_OK) {
         abort();
     }
     free(rows);

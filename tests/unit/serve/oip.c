@@ -355,9 +355,11 @@ static void rows_are_joined(void **state)
                                           .bytes = 8};
     }
     struct cvg_text t = {0};
+    struct cvg__apart apart;
     int64_t header;
-    assert_int_equal(cvg__infer_reply(&t, &infer, &result, rows, &header, &err),
-                     CVG_OK);
+    assert_int_equal(
+        cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+        CVG_OK);
     assert_int_equal(header, CVG__HEADER_ABSENT);
     assert_text(&t,
                 "{\"model_name\":\"fam\",\"model_version\":\"1\",\"id\":"
@@ -369,10 +371,52 @@ static void rows_are_joined(void **state)
                 "\"data\":[1.0,2.5,0.1,-4.0]}]}");
     infer.outputs[0].binary = true;
     t.len = 0;
-    assert_int_equal(cvg__infer_reply(&t, &infer, &result, rows, &header, &err),
-                     CVG_OK);
+    assert_int_equal(
+        cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+        CVG_OK);
     assert_int_equal(t.len, (size_t)header + 16);
     assert_memory_equal(t.data + header, y, 16);
+    cvg__text_fini(&t);
+}
+
+/* Large outputs stay where they are; many go behind the JSON all the same. */
+static void large_rows_go_apart(void **state)
+{
+    (void)state;
+    enum { VALUES = 4096 };
+    static float y[CVG__APART_MOST + 1][VALUES];
+    static struct cvg_tensor rows[2 * (CVG__APART_MOST + 1)];
+    char body[] = "{\"inputs\":[" A "," N "]" WANT_Y "}";
+    assert_int_equal(cvg__infer_parse(&infer, &model, &limits,
+                                      (unsigned char *)body, strlen(body),
+                                      CVG__HEADER_ABSENT, &err),
+                     CVG_OK);
+    for (unsigned r = 0; r <= CVG__APART_MOST; r++) {
+        rows[r * 2] = (struct cvg_tensor){.n_dims = 1,
+                                          .dims = {VALUES},
+                                          .type = CVG_TYPE_FP32,
+                                          .data = y[r],
+                                          .bytes = sizeof y[r]};
+    }
+    struct cvg_text t = {0};
+    struct cvg__apart apart;
+    int64_t header;
+    infer.outputs[0].binary = true;
+    for (infer.rows = 1; infer.rows <= CVG__APART_MOST + 1; infer.rows++) {
+        t.len = 0;
+        assert_int_equal(
+            cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+            CVG_OK);
+        bool apart_wanted = infer.rows <= CVG__APART_MOST;
+        assert_int_equal(apart.n, apart_wanted ? infer.rows : 0);
+        assert_int_equal(t.len,
+                         (size_t)header +
+                             (apart_wanted ? 0 : infer.rows * sizeof *y));
+        for (unsigned r = 0; r < apart.n; r++) {
+            assert_ptr_equal(apart.pieces[r].data, y[r]);
+            assert_int_equal(apart.pieces[r].bytes, sizeof y[r]);
+        }
+    }
     cvg__text_fini(&t);
 }
 
@@ -387,20 +431,24 @@ static void a_device_that_breaks_its_word(void **state)
     float y[4] = {0};
     struct cvg_tensor rows[4] = {0};
     struct cvg_text t = {0};
+    struct cvg__apart apart;
     int64_t header;
     rows[0] = (struct cvg_tensor){
         .n_dims = 1, .dims = {2}, .type = CVG_TYPE_FP32, .data = y, .bytes = 8};
-    assert_int_equal(cvg__infer_reply(&t, &infer, &result, rows, &header, &err),
-                     CVG_DEVICE); /* row 1 has none */
+    assert_int_equal(
+        cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+        CVG_DEVICE); /* row 1 has none */
     rows[2] = rows[0];
     rows[2].dims[0] = 1;
     rows[2].bytes = 4;
-    assert_int_equal(cvg__infer_reply(&t, &infer, &result, rows, &header, &err),
-                     CVG_DEVICE); /* another shape */
+    assert_int_equal(
+        cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+        CVG_DEVICE); /* another shape */
     rows[2] = rows[0];
     rows[0].type = CVG_TYPE_INT32;
-    assert_int_equal(cvg__infer_reply(&t, &infer, &result, rows, &header, &err),
-                     CVG_DEVICE);
+    assert_int_equal(
+        cvg__infer_reply(&t, &infer, &result, rows, &header, &apart, &err),
+        CVG_DEVICE);
     cvg__text_fini(&t);
 }
 
@@ -436,6 +484,7 @@ int main(void)
         cmocka_unit_test_teardown(wrong_binary_sizes, done),
         cmocka_unit_test_teardown(a_raw_body, done),
         cmocka_unit_test_teardown(rows_are_joined, done),
+        cmocka_unit_test_teardown(large_rows_go_apart, done),
         cmocka_unit_test_teardown(a_device_that_breaks_its_word, done),
         cmocka_unit_test(names),
     };
