@@ -71,7 +71,7 @@ static void give_batch(struct cvg__server *s, struct cvg__batch *b)
 {
     for (uint32_t i = 0; i < b->batch.n; i++) {
         for (size_t k = 0; k < b->n_outputs; k++) {
-            free(b->items[i].outputs[k].data);
+            cvg_tensor_release(&b->items[i].outputs[k]);
         }
         struct cvg__call *call = b->calls[i];
         if (call != NULL) {
@@ -306,6 +306,17 @@ void cvg__drive(struct cvg__server *s, struct cvg_event *event)
     }
     s->later.n = 0;
     s->stepping = false;
+}
+
+void cvg__drive_decide(struct cvg__server *s)
+{
+    if (!s->undecided) {
+        return;
+    }
+    s->undecided = false;
+    if (cvg_engine_next_wake(s->engine) <= cvg__now()) {
+        cvg__drive(s, &(struct cvg_event){.type = CVG_EV_TIMER});
+    }
 }
 
 void cvg__drive_cancel(struct cvg__server *s, uint64_t request, bool by_client)

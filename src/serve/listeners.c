@@ -33,6 +33,7 @@ static void run(struct cvg__listener *l)
         uint64_t progress = l->progress;
         l->woken = false;
         (void)MHD_run(l->daemon);
+        cvg__drive_decide(l->server);
         if (!more_to_do(l, progress)) {
             return;
         }

@@ -169,6 +169,7 @@ struct cvg__server {
         size_t n, cap;
     } later;
     bool stepping;
+    bool undecided; /* arrivals are in that the policy has not been asked for */
 };
 
 cvg_time cvg__now(void); /* CLOCK_MONOTONIC */
@@ -180,6 +181,8 @@ void cvg__server_settle(struct cvg__server *server);
 
 /* drive.c: the engine's events and actions. */
 void cvg__drive(struct cvg__server *server, struct cvg_event *event);
+/* A turn of reading is over: the policy is asked for all that has arrived. */
+void cvg__drive_decide(struct cvg__server *server);
 /* What backends get to work with. */
 struct cvg_device_env cvg__drive_env(struct cvg__server *server);
 /* The client has gone, or the rest of its call failed. */
