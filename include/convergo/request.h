@@ -18,8 +18,8 @@ struct cvg_arrival {
     uint32_t overrides; /* kinds of `bounds` that replace the app's own */
     struct cvg_slo bounds;
     cvg_span timeout; /* dropped if not started by then; 0: none */
-    /* Another item of the same call follows at once: the policy is asked when
-     * the last has arrived, so that it sees them together. */
+    /* Others follow at once, and then another event: the policy is asked when
+     * that comes, so that it sees them together. */
     bool more;
 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Copying less than this costs less than sending it apart. */
-#define APART_LEAST (16U * 1024U)
+#define APART_LEAST (64U * 1024U)
 
 struct reply {
     struct cvg_text *t;

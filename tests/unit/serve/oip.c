@@ -383,7 +383,7 @@ static void rows_are_joined(void **state)
 static void large_rows_go_apart(void **state)
 {
     (void)state;
-    enum { VALUES = 4096 };
+    enum { VALUES = 16384 };
     static float y[CVG__APART_MOST + 1][VALUES];
     static struct cvg_tensor rows[2 * (CVG__APART_MOST + 1)];
     char body[] = "{\"inputs\":[" A "," N "]" WANT_Y "}";
