@@ -279,10 +279,11 @@ static bool share_value(struct run *run, size_t k, char *data, size_t bytes)
         .value = *value,
     };
     *value = NULL;
-    for (uint32_t i = 0; i < run->n; i++) {
+    uint32_t i = 0;
+    do { /* there is always one, or nobody would free it */
         run->items[i].outputs[k].data = data + i * bytes;
         run->items[i].outputs[k].memory = &result->memory;
-    }
+    } while (++i < run->n);
     return true;
 }
 
