@@ -1,10 +1,11 @@
 /* Demand as it is now, and when a plan for it is wanted.
  *
  * Arrivals are counted in buckets of 100 ms. An app's rate is the mean over the
- * last two seconds; one whose last 200 ms are far from what the plan was made
- * for has changed its rate, and only these count. A plan is asked for at a
- * steady pace, and at once when a rate, a device, a variant or an SLO has
- * changed; one at a time. */
+ * last two seconds, or ten if few come: else plans would follow the dice. One
+ * whose last 200 ms, or two seconds, are far from what the plan was made for
+ * has changed its rate, and what was before does not count any more. A plan is
+ * asked for at a steady pace, and at once when a rate, a device, a variant or
+ * an SLO has changed; one at a time. */
 #include "engine/state.h"
 
 #include <math.h>
@@ -12,6 +13,8 @@
 
 #define BUCKET CVG_MS(100)
 #define RECENT 2U           /* buckets */
+#define USUAL 20U           /* buckets that a rate is the mean of ... */
+#define ENOUGH 120          /* ... or as many as that many arrivals take */
 #define PERIOD CVG_S(1)     /* between plans */
 #define AT_LEAST CVG_MS(50) /* between plans when things change fast */
 /* What units keep is thought over again after that: as things are, and when
@@ -32,15 +35,6 @@ static uint32_t *bucket(const struct cvg_engine *e, uint32_t back)
     return &d->counts[(size_t)b * e->box->n_apps];
 }
 
-/* Full buckets of which there are counts. */
-static uint32_t full_buckets(const struct cvg_engine *e)
-{
-    int64_t n = e->demand.begun == CVG_NEVER
-                    ? 0
-                    : (e->demand.bucket_from - e->demand.begun) / BUCKET;
-    return n < CVG_DEMAND_BUCKETS - 1 ? (uint32_t)n : CVG_DEMAND_BUCKETS - 1;
-}
-
 static double counted(const struct cvg_engine *e, uint32_t app, uint32_t from,
                       uint32_t n)
 {
@@ -51,15 +45,25 @@ static double counted(const struct cvg_engine *e, uint32_t app, uint32_t from,
     return sum;
 }
 
-static bool has_changed(const struct cvg_engine *e, uint32_t app)
+/* Is the rate in the last n buckets another than the plan was made for? */
+static bool is_far(const struct cvg_engine *e, uint32_t app, uint32_t n)
 {
-    if (full_buckets(e) < RECENT || e->demand.plans == 0) {
-        return false;
-    }
-    double seconds = (double)(RECENT * BUCKET) * 1e-9;
-    double expected = e->question.rates_rps[app] * seconds;
-    double seen = counted(e, app, 1, RECENT);
+    double expected = e->question.rates_rps[app] * (double)(n * BUCKET) * 1e-9;
+    double seen = counted(e, app, 1, n);
     return fabs(seen - expected) > FAR * sqrt(fmax(expected, 1)) + 2;
+}
+
+/* How many of the full buckets tell the rate as it is now. */
+static uint32_t telling(const struct cvg_engine *e, uint32_t app)
+{
+    uint32_t n = e->demand.known[app];
+    if (e->demand.plans == 0) {
+        return n;
+    }
+    if (n > RECENT && is_far(e, app, RECENT)) {
+        return RECENT;
+    }
+    return n > USUAL && is_far(e, app, USUAL) ? USUAL : n;
 }
 
 /* Slower or faster than the plan took it for? */
@@ -73,8 +77,13 @@ static bool has_slowed(const struct cvg_engine *e, uint32_t device)
 
 static double rate_of(const struct cvg_engine *e, uint32_t app)
 {
-    uint32_t n = has_changed(e, app) ? RECENT : full_buckets(e);
+    uint32_t known = e->demand.known[app];
+    uint32_t n = known < USUAL ? known : USUAL;
     double whole = counted(e, app, 1, n);
+    while (n < known && whole < ENOUGH) {
+        n++;
+        whole += bucket(e, n)[app];
+    }
     double part = (double)(e->now - e->demand.bucket_from);
     double time = (double)n * BUCKET + part;
     return time <= 0 ? 0 : (whole + bucket(e, 0)[app]) / (time * 1e-9);
@@ -91,13 +100,18 @@ void cvg__demand_advance(struct cvg_engine *e)
     for (; passed > 0; passed--) {
         d->current = (d->current + 1) % CVG_DEMAND_BUCKETS;
         memset(bucket(e, 0), 0, e->box->n_apps * sizeof *d->counts);
+        for (uint32_t a = 0; a < e->box->n_apps; a++) {
+            d->known[a] += d->known[a] < CVG_DEMAND_BUCKETS - 1;
+        }
         if (passed > CVG_DEMAND_BUCKETS) {
             passed = CVG_DEMAND_BUCKETS;
         }
     }
     bool changed = false;
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        changed = changed || has_changed(e, a);
+        uint32_t known = telling(e, a);
+        changed = changed || known < d->known[a];
+        d->known[a] = known;
     }
     for (uint32_t i = 0; i < e->box->n_devices; i++) {
         changed = changed || has_slowed(e, i);
@@ -132,12 +146,8 @@ static bool plan_is_due(const struct cvg_engine *e)
 static void fill_question(struct cvg_engine *e)
 {
     struct cvg_question *q = &e->question;
-    double rates[CVG_MAX_APPS];
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        rates[a] = rate_of(e, a); /* what has changed is seen by the old ones */
-    }
-    for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        q->rates_rps[a] = rates[a];
+        q->rates_rps[a] = rate_of(e, a);
         q->slos[a] = e->apps[a].slo;
     }
     for (uint32_t d = 0; d < e->box->n_devices; d++) {

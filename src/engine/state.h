@@ -150,18 +150,19 @@ struct cvg_choices {
 };
 
 /* Arrivals of late, by app. */
-#define CVG_DEMAND_BUCKETS 20U
+#define CVG_DEMAND_BUCKETS 101U
 struct demand {
-    uint32_t *counts;     /* [CVG_DEMAND_BUCKETS * n_apps], a ring of buckets */
-    uint32_t current;     /* the bucket that is being filled ... */
-    cvg_time bucket_from; /* ... since then */
-    cvg_time begun;       /* the first arrival; CVG_NEVER: none yet */
-    cvg_time asked_at;    /* the last plan; CVG_NEVER: none yet */
-    bool asked;           /* a plan is being made */
-    bool changed;         /* something that the last one was made for */
-    bool shaken;          /* ... and it was the box itself, or an SLO */
-    cvg_time arranged_at; /* when what units keep was thought over */
-    uint64_t plans;       /* so far */
+    uint32_t *counts; /* [CVG_DEMAND_BUCKETS * n_apps], a ring of buckets */
+    uint32_t known[CVG_MAX_APPS]; /* full buckets that tell its rate as it is */
+    uint32_t current;             /* the bucket that is being filled ... */
+    cvg_time bucket_from;         /* ... since then */
+    cvg_time begun;               /* the first arrival; CVG_NEVER: none yet */
+    cvg_time asked_at;            /* the last plan; CVG_NEVER: none yet */
+    bool asked;                   /* a plan is being made */
+    bool changed;                 /* something that the last one was made for */
+    bool shaken;                  /* ... and it was the box itself, or an SLO */
+    cvg_time arranged_at;         /* when what units keep was thought over */
+    uint64_t plans;               /* so far */
 };
 
 struct cvg_engine {

@@ -124,6 +124,31 @@ static void a_surge_is_planned_for_at_once(void **state)
     rig_fini(&p.r);
 }
 
+/* Two seconds of a dozen, two of four, and so on: eight a second. When it is
+ * eighty, that counts at once, and what was before never again. */
+static void few_are_watched_for_longer(void **state)
+{
+    (void)state;
+    struct planned p;
+    begin(&p);
+    for (uint32_t i = 0; i < 60; i++) {
+        stretch(&p, CVG_MS(500), i / 4 % 2 == 0 ? 12 : 4);
+        answer(&p);
+        if (i > 20) {
+            assert_true(p.asked->rates_rps[0] > 6);
+            assert_true(p.asked->rates_rps[0] < 10);
+        }
+    }
+    stretch(&p, CVG_MS(400), 80);
+    for (uint32_t i = 0; i < 10; i++) {
+        answer(&p);
+        assert_true(p.asked->rates_rps[0] > 60);
+        assert_true(p.asked->rates_rps[0] < 100);
+        stretch(&p, CVG_MS(500), 80);
+    }
+    rig_fini(&p.r);
+}
+
 static void a_lost_device_is_planned_for_at_once(void **state)
 {
     (void)state;
@@ -160,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_demand_is_planned_for_at_a_steady_pace),
         cmocka_unit_test(a_surge_is_planned_for_at_once),
+        cmocka_unit_test(few_are_watched_for_longer),
         cmocka_unit_test(a_lost_device_is_planned_for_at_once),
         cmocka_unit_test(who_fails_is_asked_again),
     };
