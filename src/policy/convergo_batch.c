@@ -17,8 +17,13 @@
 #define BEHIND 1.1
 /* How far the load could grow where there is room. */
 #define ROOM 1.4
-/* What a shared unit holds may turn out to be that much more work. */
-#define LONGER 0.02
+/* Where there is none, times are taken at that part of the way from the 95th to
+ * the 99th percentile. */
+#define CERTAIN 0.25
+/* What a shared unit holds may turn out to be that much more work ... */
+#define LONGER 0.1
+/* ... and so many more will want a part of the unit before it is done. */
+#define MORE_TO_COME 6
 
 bool cvg__convergo_overdue(const struct cvg_view *view,
                            const struct cvg_request *r)
@@ -76,13 +81,15 @@ static cvg_time finish_of(const struct cvg__convergo *s,
                           const struct cvg_unit *unit, uint32_t app,
                           const struct cvg__way *way, uint32_t n)
 {
-    /* While there is room, with all the more certainty. */
-    enum cvg_quantile quantile =
-        s->plan == NULL || s->plan->factor >= ROOM ? CVG_P99 : CVG_P95;
     cvg_time finish =
-        cvg_view_finish(view, unit, way->variant, 0, way->exit, n, quantile);
+        cvg_view_finish(view, unit, way->variant, 0, way->exit, n, CVG_P99);
     if (finish == CVG_NEVER || s->plan == NULL) {
         return finish;
+    }
+    if (s->plan->factor < ROOM) { /* else with all the more certainty */
+        cvg_time sooner =
+            cvg_view_finish(view, unit, way->variant, 0, way->exit, n, CVG_P95);
+        finish = sooner + (cvg_time)(CERTAIN * (double)(finish - sooner));
     }
     double time = (double)(finish - view->now);
     double share =
@@ -138,7 +145,8 @@ static bool delays(const struct cvg_view *view, const struct cvg_unit *unit,
         const struct cvg_held *h = &unit->held[i];
         cvg_span left = h->predicted - view->now;
         cvg_span delay = left < time ? left : time;
-        cvg_span margin = CVG__SAFETY + (cvg_span)(LONGER * (double)h->work);
+        cvg_span margin = CVG__SAFETY + (cvg_span)(LONGER * (double)h->work) +
+                          MORE_TO_COME * delay;
         if (h->due != CVG_NEVER && h->predicted <= h->due &&
             h->predicted + delay + margin > h->due) {
             return true;
@@ -218,8 +226,8 @@ static void work_out_costs(const struct cvg__convergo *s,
     bool planned = cvg__convergo_planned(s, c->app, d, way->variant);
     double changes = planned ? 0 : 2 * change;
     c->time = (cvg_span)((service + change) * slowdown);
-    c->cost = s->price[d] * (service + changes) * slowdown / c->n;
-    double full = s->price[d] * (way->each_ns + changes / way->max) * slowdown;
+    c->cost = s->price[d] * (service + changes) / c->n;
+    double full = s->price[d] * (way->each_ns + changes / way->max);
     c->home = s->plan == NULL || planned ||
               (full <= AS_CHEAP * s->apps[c->app].cost &&
                (change == 0 || !is_a_home(s, view, d)));
@@ -233,8 +241,7 @@ static double cheapest(const struct cvg__convergo *s,
     double best = INFINITY;
     for (uint32_t i = 0; i < ways->n; i++) {
         uint32_t d = ways->ways[i].device;
-        double cost =
-            s->price[d] * cvg_view_slowdown(view, d) * ways->ways[i].each_ns;
+        double cost = s->price[d] * ways->ways[i].each_ns;
         best = cost < best && cvg_view_up(view, d) ? cost : best;
     }
     return best;
@@ -319,8 +326,7 @@ static bool best_way(struct cvg__convergo *s, const struct cvg_view *view,
     if (ways != &app->ways || app->cost == 0) { /* 0: as of no plan yet */
         app->cost = cheapest(s, view, ways);
     }
-    double price =
-        s->price[unit->device] * cvg_view_slowdown(view, unit->device);
+    double price = s->price[unit->device];
     bool first_is_best = can_afford_accuracy(s, view, first, unit->device);
     *hopeless = true;
     for (uint32_t i = ways->from[unit->device];
@@ -372,20 +378,28 @@ static void prefer_full(struct cvg__convergo *s, const struct cvg_view *view,
 
 /* A second batch on a shared unit, or one queued inside a device, only takes
  * time from the first: it is begun only if it cannot wait until that is done.
- */
-static bool can_wait(const struct cvg__candidate *c)
+ * On a shared unit it had better wait, too, if it would be done no sooner: half
+ * of the unit for as long as both run, or all of it afterwards. */
+static bool can_wait(const struct cvg_view *view,
+                     const struct cvg__candidate *c)
 {
     cvg_time due = cvg_request_due(c->first);
-    return c->unit->n_held > 0 &&
-           (due == CVG_NEVER ||
-            c->unit->free_at + 2 * c->time + CVG__SAFETY <= due);
+    const struct cvg_device *device = &view->box->devices[c->unit->device];
+    cvg_time free_at = c->unit->free_at;
+    if (c->unit->n_held == 0) {
+        return false;
+    }
+    bool no_sooner = device->discipline == CVG_PROCESSOR_SHARING &&
+                     c->time >= free_at - view->now;
+    return no_sooner || due == CVG_NEVER ||
+           free_at + 2 * c->time + CVG__SAFETY <= due;
 }
 
 static bool somebody_is_behind(const struct cvg__convergo *s,
                                const struct cvg_view *view, uint32_t device)
 {
     for (uint32_t a = 0; a < view->n_apps; a++) {
-        if (s->apps[a].behind &&
+        if (s->apps[a].behind && cvg_view_waiting(view, a) > 0 &&
             cvg__place_of(s, view, a, device)->rate_rps > 0) {
             return true;
         }
@@ -478,7 +492,7 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
     if (s->apps[app].crowded && c->n < c->way.max) {
         prefer_full(s, view, waiting, spills, c);
     }
-    bool waits = can_wait(c) ||
+    bool waits = can_wait(view, c) ||
                  cvg__convergo_elsewhere(s, view, unit, app, c->cost, c->slack);
     if ((waits && !c->must_go) || !is_worth_it(s, view, c)) {
         /* Think again when it is about to be too late for this unit. */

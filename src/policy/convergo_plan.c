@@ -60,7 +60,9 @@ static void take_prices(struct cvg__convergo *s, const struct cvg_view *view)
         double charge =
             fmax(price * crowding(load, AT_EASE),
                  earnings(s, view, d) * load * crowding(busy, DEVICE_AT_EASE));
-        s->price[d] = (price + least) * 1e-9;
+        /* Devices are as slow as when the plan was made: a way is not too dear
+         * because it has become slower since. */
+        s->price[d] = (price + least) * cvg_view_slowdown(view, d) * 1e-9;
         s->charge[d] = charge * 1e-9;
         s->spare[d] = fmax(view->box->devices[d].units * (1 - busy), 0);
     }
@@ -72,8 +74,7 @@ static double cost_of(const struct cvg__convergo *s,
 {
     double time = (double)cvg_profile_time(
         view->profile, f->variant, 0, f->exit, f->device, f->batch, CVG_MEAN);
-    return s->price[f->device] * cvg_view_slowdown(view, f->device) * time /
-           f->batch;
+    return s->price[f->device] * time / f->batch;
 }
 
 static void take_flow(struct cvg__convergo *s, const struct cvg_view *view,
@@ -93,7 +94,7 @@ static void take_flow(struct cvg__convergo *s, const struct cvg_view *view,
     if (app->given_up) {
         return; /* it may have what the others leave */
     }
-    here->rate_rps += f->rate_rps;
+    here->rate_rps += f->rate_rps / fmax(s->plan->factor, 1);
     here->alone_ns =
         fmax(here->alone_ns,
              (double)cvg_profile_time(view->profile, f->variant, 0, f->exit,
@@ -260,10 +261,28 @@ bool cvg__convergo_has_other(const struct cvg__convergo *s,
     return false;
 }
 
+/* Share of a device's time that goes to apps which could wait for so long. */
+static double put_off(const struct cvg__convergo *s,
+                      const struct cvg_view *view, uint32_t app,
+                      uint32_t device, cvg_span time)
+{
+    double share = 0;
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        const struct cvg__place_of_app *there =
+            cvg__place_of(s, view, a, device);
+        if (a != app && there->rate_rps > 0 && !s->apps[a].spills &&
+            patience_of(s, view, a, device) > (double)time) {
+            share += there->rate_rps * there->alone_ns * 1e-9;
+        }
+    }
+    return share;
+}
+
 /* Requests of the app a second that its other units could take meanwhile. */
 static double taken_elsewhere(const struct cvg__convergo *s,
                               const struct cvg_view *view,
-                              const struct cvg_unit *but, uint32_t app)
+                              const struct cvg_unit *but, uint32_t app,
+                              cvg_span time)
 {
     double rate = 0;
     for (uint32_t u = 0; u < view->n_units; u++) {
@@ -275,8 +294,8 @@ static double taken_elsewhere(const struct cvg__convergo *s,
             continue;
         }
         double units = view->box->devices[d].units;
-        rate +=
-            (there->rate_rps + s->spare[d] / (there->alone_ns * 1e-9)) / units;
+        double free = s->spare[d] + put_off(s, view, app, d, time);
+        rate += (there->rate_rps + free / (there->alone_ns * 1e-9)) / units;
     }
     return rate;
 }
@@ -305,7 +324,8 @@ double cvg__convergo_harm(const struct cvg__convergo *s,
         double lost_s =
             ((double)time - patience_of(s, view, a, unit->device)) * 1e-9;
         if (lost_s > 0) {
-            double left = other->rate_rps - taken_elsewhere(s, view, unit, a);
+            double left =
+                other->rate_rps - taken_elsewhere(s, view, unit, a, time);
             harm += other->worth * lost_s * fmax(left, 0);
         }
     }

@@ -172,6 +172,44 @@ static void spills_not_into_urgent_requests(void **state)
     world_fini(&w);
 }
 
+/* A rare job of 200 ms has only the CPU, as the plan wants it, where urgent
+ * requests are at home, too. Their other home is busy with patient ones, which
+ * give way for that long. */
+static void patient_requests_make_room_elsewhere(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tally t;
+    world_init(&w);
+    world_device(&w, "cpu", CVG_FCFS, 1, 1);
+    world_device(&w, "npu", CVG_FCFS, 1, 1);
+    world_variant(&w, "fair", 0.7);
+    world_variant(&w, "good", 0.8);
+    world_variant(&w, "best", 0.9);
+    world_profile(&w, "fair", "cpu", 1, 20, 0);
+    world_profile(&w, "fair", "npu", 1, 15, 0);
+    world_profile(&w, "good", "npu", 1, 15, 0);
+    world_profile(&w, "best", "cpu", 1, 200, 0);
+    struct cvg_app *urgent = world_app(&w, "urgent");
+    world_slo_deadline(urgent, CVG_MS(80));
+    world_slo_accuracy(urgent, 0.7);
+    struct cvg_app *patient = world_app(&w, "patient");
+    world_slo_deadline(patient, CVG_MS(400));
+    world_slo_accuracy(patient, 0.8);
+    struct cvg_app *rare = world_app(&w, "rare");
+    world_slo_deadline(rare, CVG_S(1));
+    world_slo_accuracy(rare, 0.9);
+    tally_begin(&t, &w, "convergo");
+    tally_arrivals(&w, "urgent", 0, CVG_MS(28), 700);
+    tally_arrivals(&w, "patient", CVG_MS(5), CVG_MS(24), 820);
+    tally_arrivals(&w, "rare", CVG_MS(9), CVG_MS(850), 23);
+    world_run_until(&w, CVG_S(22));
+    on_time(&t, 0, 680);
+    on_time(&t, 1, 810);
+    on_time(&t, 2, 15);
+    world_fini(&w);
+}
+
 /* Two batches run at once on a shared device. A long one of 80 ms in each would
  * leave the urgent app outside for longer than it can wait. */
 static void long_batches_leave_a_slot(void **state)
@@ -199,8 +237,8 @@ static void long_batches_leave_a_slot(void **state)
         tally_arrivals(&w, "patient", CVG_S(1) + k * CVG_MS(401), 0, 32);
     }
     world_run_until(&w, CVG_S(10));
-    on_time(&t, 0, 390);
-    on_time(&t, 1, 380);
+    on_time(&t, 0, 380);
+    on_time(&t, 1, 420);
     world_fini(&w);
 }
 
@@ -384,6 +422,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_what_is_not_in_memory),
         cmocka_unit_test(spills_where_there_is_time),
         cmocka_unit_test(spills_not_into_urgent_requests),
+        cmocka_unit_test(patient_requests_make_room_elsewhere),
         cmocka_unit_test(long_batches_leave_a_slot),
         cmocka_unit_test(a_cheaper_home_is_waited_for),
         cmocka_unit_test(one_of_two_guarantees_is_held),
