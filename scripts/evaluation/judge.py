@@ -77,7 +77,11 @@ def every_peer_lower(case):
 def every_peer_lower_by(least):
     def test(case):
         peer, lead = case.nearest()
-        return lead >= least, "%+.4f %s" % (lead, peer)
+        figure = "%+.4f %s" % (lead, peer)
+        room = case.bound() - mean(list(case.peers[peer].values()))
+        if lead < least and room < least:
+            figure += "; no policy can, the bound is at %+.4f" % room
+        return lead >= least, figure
     return test
 
 

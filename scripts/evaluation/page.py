@@ -223,8 +223,8 @@ Of {n_judged} requirements, each on one box at one load, convergo meets **{n_met
 
 Steady arrivals, means over the seeds. In brackets what was reached: joint, the
 share of the bound, the share of late work, or how far convergo is ahead (+) of
-the peer that comes nearest to it, judged seed by seed. What cannot be met by any
-policy counts as not met, too: the bound is in the tables below. Tight deadlines
+the peer that comes nearest to it, judged seed by seed. What no policy can meet
+counts as not met, too. Tight deadlines
 are there as well, without a number to reach.
 
 ## Steady arrivals
