@@ -24,6 +24,8 @@ struct cvg_question {
     bool settled;
 };
 
+#define CVG_PLAN_HEADROOM 1.3
+
 /* Without pointers: it can be copied, and recorded. */
 struct cvg_plan {
     /* How many times the rates asked for could be served; below 1: some of the
@@ -46,6 +48,11 @@ struct cvg_plan {
     /* Share of its units' time in the flows; those that leave no time for a
      * queue count 1.25 times. */
     double busy[CVG_MAX_DEVICES];
+    /* There is room to spare, and energy to be saved: the flows are those of
+     * the least energy at CVG_PLAN_HEADROOM times the rates, scaled to the
+     * factor (so that a device can be more than busy). Other ways are not as
+     * good, whatever the prices say. */
+    bool frugal;
     uint32_t n_flows;
     struct cvg_flow flows[CVG_MAX_FLOWS]; /* by app, then device */
 };

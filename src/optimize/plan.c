@@ -39,6 +39,8 @@
 #define WORTH_CHANGING 1.02
 /* With so much to spare what is kept is left as it is. */
 #define AT_EASE 1.2
+/* Less energy than by that share makes no difference. */
+#define WORTH_SAVING 0.95
 #define MOST_PROGRAMS 400
 #define NO_FLOW 1e-7    /* requests a second */
 #define NOBODY_ASKS 1e6 /* then any load can be served */
@@ -213,6 +215,14 @@ static double time_of(const struct maker *m, const struct cvg__column *c)
     return c->time_s * m->question->slowdown[c->device];
 }
 
+/* Of one request, J. */
+static double energy_of(const struct maker *m, const struct cvg__column *c)
+{
+    return cvg_profile_energy(m->box->profile, c->variant, 0, c->exit,
+                              c->device, c->batch) /
+           c->batch;
+}
+
 static double *open_to(const struct maker *m, uint32_t app, uint32_t device)
 {
     return &m->open[app * m->box->n_devices + device];
@@ -255,9 +265,9 @@ static void blocking(struct maker *m)
     }
 }
 
-/* All columns where they can run; `value` by app, in the objective; `in_row`:
- * what counts in the app's row is what is met, not what is taken. */
-static void add_ways(struct maker *m, const double *value, bool by_met)
+/* All columns where they can run. What is met counts in the app's row; in the
+ * objective it has the app's `value`; NULL: what counts there is energy. */
+static void add_ways(struct maker *m, const double *value)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < m->columns.n; i++) {
@@ -269,8 +279,10 @@ static void add_ways(struct maker *m, const double *value, bool by_met)
                 continue;
             }
             double met = c->value * *open_to(m, c->app, c->device);
-            cvg__lp_column(&m->lp, value[c->app] * met, time_of(m, c));
-            cvg__lp_element(&m->lp, m->app_row[c->app], by_met ? met : 1);
+            double worth =
+                value != NULL ? value[c->app] * met : -energy_of(m, c);
+            cvg__lp_column(&m->lp, worth, time_of(m, c));
+            cvg__lp_element(&m->lp, m->app_row[c->app], met);
             cvg__lp_element(&m->lp, m->place_row[k], time_of(m, c));
             if (m->mean_row[c->app] >= 0 && c->gain != 0) {
                 cvg__lp_element(&m->lp, m->mean_row[c->app], c->gain);
@@ -315,7 +327,7 @@ static enum cvg_status solve_factor_once(struct maker *m, struct cvg_error *err)
             m->app_row[a] = cvg__lp_row(&m->lp, 0, INFINITY);
         }
     }
-    add_ways(m, nothing, true);
+    add_ways(m, nothing);
     cvg__lp_column(&m->lp, 1, 0);
     for (uint32_t a = 0; a < m->box->n_apps; a++) {
         if (planned(m, a)) {
@@ -343,6 +355,33 @@ static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
     if (status == CVG_OK && m->score > 0) {
         blocking(m);
         status = solve_factor_once(m, err);
+    }
+    return status;
+}
+
+/* The flows of the least energy that serve so many times the rates. */
+static enum cvg_status solve_energy_once(struct maker *m, double times,
+                                         struct cvg_error *err)
+{
+    add_rows(m);
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (planned(m, a)) {
+            m->app_row[a] =
+                cvg__lp_row(&m->lp, times * m->rates_rps[a], INFINITY);
+        }
+    }
+    add_ways(m, NULL);
+    m->programs++;
+    return cvg__lp_solve(&m->lp, err);
+}
+
+static enum cvg_status solve_energy(struct maker *m, double times,
+                                    struct cvg_error *err)
+{
+    enum cvg_status status = solve_energy_once(m, times, err);
+    if (status == CVG_OK) {
+        blocking(m);
+        status = solve_energy_once(m, times, err);
     }
     return status;
 }
@@ -376,7 +415,7 @@ static enum cvg_status solve_worth_once(struct maker *m, const bool *given_up,
         m->app_row[a] = cvg__lp_row(
             &m->lp, held ? fmin(held_rps(m, a), asked) : -INFINITY, asked);
     }
-    add_ways(m, value, true);
+    add_ways(m, value);
     m->programs++;
     struct cvg_error why;
     enum cvg_status status = cvg__lp_solve(&m->lp, &why);
@@ -587,17 +626,19 @@ static enum cvg_status solve_held(struct maker *m, struct cvg_error *err)
 
 /* --- the answer ----------------------------------------------------------- */
 
-static void take_flows(const struct maker *m, struct cvg_plan *out)
+static void take_flows(const struct maker *m, double scale,
+                       struct cvg_plan *out)
 {
     for (size_t i = 0; i < m->n_ways; i++) {
-        if (m->lp.x[i] <= NO_FLOW) {
+        double x = scale * m->lp.x[i];
+        if (x <= NO_FLOW) {
             continue;
         }
         const struct cvg__column *c = &m->columns.items[m->ways[i].column];
         out->served_rps[c->app] +=
-            c->value * *open_to(m, c->app, c->device) * m->lp.x[i];
+            c->value * *open_to(m, c->app, c->device) * x;
         out->busy[c->device] +=
-            m->lp.x[i] * time_of(m, c) / m->box->devices[c->device].units;
+            x * time_of(m, c) / m->box->devices[c->device].units;
         struct cvg_flow *f = NULL;
         for (uint32_t k = 0; k < out->n_flows && f == NULL; k++) {
             struct cvg_flow *g = &out->flows[k];
@@ -616,7 +657,7 @@ static void take_flows(const struct maker *m, struct cvg_plan *out)
                                    .batch = c->batch};
         }
         if (f != NULL) {
-            f->rate_rps += m->lp.x[i];
+            f->rate_rps += x;
         }
     }
 }
@@ -646,7 +687,42 @@ static void take_prices(const struct maker *m, double scale,
     }
 }
 
-static void answer(struct maker *m, double factor, struct cvg_plan *out)
+/* By the solution, J/s. */
+static double spent_j(const struct maker *m)
+{
+    double sum = 0;
+    for (size_t i = 0; i < m->n_ways; i++) {
+        sum += m->lp.x[i] * energy_of(m, &m->columns.items[m->ways[i].column]);
+    }
+    return sum;
+}
+
+/* What time is worth is that of a load that fills the box; with room to spare
+ * the flows need not be. */
+static enum cvg_status take_solution(struct maker *m, double factor,
+                                     double total, struct cvg_plan *out,
+                                     struct cvg_error *err)
+{
+    double scale = factor / CVG_PLAN_HEADROOM;
+    double before = spent_j(m) / scale;
+    enum cvg_status status = CVG_OK;
+    take_prices(m, factor < 1 ? 1 : total, out);
+    if (factor > CVG_PLAN_HEADROOM && before > 0) {
+        status = solve_energy(m, CVG_PLAN_HEADROOM, err);
+        /* CVG_LIMIT: long batches would be in the way. */
+        out->frugal = status == CVG_OK && spent_j(m) < WORTH_SAVING * before;
+        if (!out->frugal && (status == CVG_OK || status == CVG_LIMIT)) {
+            status = solve_factor(m, err);
+        }
+    }
+    if (status == CVG_OK) {
+        take_flows(m, out->frugal ? scale : 1, out);
+    }
+    return status;
+}
+
+static enum cvg_status answer(struct maker *m, double factor,
+                              struct cvg_plan *out, struct cvg_error *err)
 {
     double total = 0;
     out->factor = factor;
@@ -658,16 +734,16 @@ static void answer(struct maker *m, double factor, struct cvg_plan *out)
         total += planned(m, a) ? m->box->apps[a].weight * m->rates_rps[a] : 0;
     }
     if (m->lp.n_columns == 0) {
-        return; /* nobody asks for anything */
+        return CVG_OK; /* nobody asks for anything */
     }
-    take_flows(m, out);
+    enum cvg_status status = take_solution(m, factor, total, out, err);
     qsort(out->flows, out->n_flows, sizeof *out->flows, by_app_and_device);
-    take_prices(m, factor < 1 ? 1 : total, out);
     for (uint32_t a = 0; factor < 1 && a < m->box->n_apps; a++) {
         if (planned(m, a)) {
             out->worth[a] = fmax(m->lp.dual[m->app_row[a]], 0);
         }
     }
+    return status;
 }
 
 static bool anybody(const struct maker *m)
@@ -684,8 +760,7 @@ static enum cvg_status make(struct maker *m, struct cvg_plan *out,
                             struct cvg_error *err)
 {
     if (!anybody(m)) {
-        answer(m, NOBODY_ASKS, out);
-        return CVG_OK;
+        return answer(m, NOBODY_ASKS, out, err);
     }
     bool kept = keep_as_it_was(m);
     enum cvg_status status = solve_factor(m, err);
@@ -710,10 +785,8 @@ static enum cvg_status make(struct maker *m, struct cvg_plan *out,
             status = solve_held(m, err);
         }
     }
-    if (status == CVG_OK) {
-        answer(m, factor < 0 ? 0 : factor, out);
-    }
-    return status;
+    return status == CVG_OK ? answer(m, factor < 0 ? 0 : factor, out, err)
+                            : status;
 }
 
 enum cvg_status cvg_plan_make(const struct cvg_box *box,

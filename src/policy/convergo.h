@@ -83,6 +83,10 @@ double cvg__convergo_share(const struct cvg__convergo *s,
                            const struct cvg_view *view, uint32_t app,
                            uint32_t device, cvg_span time);
 
+/* Could any of the plan's own ways to serve the app be taken now? */
+bool cvg__convergo_has_home(const struct cvg__convergo *s,
+                            const struct cvg_view *view, uint32_t app);
+
 /* Would another home of the app serve what it has waiting for clearly less than
  * `cost` a request, and in time, with that much slack for the first of them? */
 bool cvg__convergo_elsewhere(const struct cvg__convergo *s,

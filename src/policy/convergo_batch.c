@@ -24,6 +24,7 @@
 #define LONGER 0.1
 /* ... and so many more will want a part of the unit before it is done. */
 #define MORE_TO_COME 6
+#define PRESSING 0.5
 
 bool cvg__convergo_overdue(const struct cvg_view *view,
                            const struct cvg_request *r)
@@ -230,7 +231,8 @@ static void work_out_costs(const struct cvg__convergo *s,
     double full = s->price[d] * (way->each_ns + changes / way->max);
     c->home = s->plan == NULL || planned ||
               (full <= AS_CHEAP * s->apps[c->app].cost &&
-               (change == 0 || !is_a_home(s, view, d)));
+               (change == 0 || !is_a_home(s, view, d)) &&
+               !(s->plan->frugal && cvg__convergo_has_home(s, view, c->app)));
 }
 
 /* Of a request by the cheapest way, at full batches. */
@@ -312,6 +314,17 @@ static bool is_out_of_question(const struct cvg__convergo *s,
            !cvg__convergo_planned(s, r->app, way->device, way->variant);
 }
 
+/* When a request of which its homes have not taken care goes elsewhere, though
+ * that costs more energy. */
+static cvg_time presses_at(const struct cvg__convergo *s,
+                           const struct cvg_request *r)
+{
+    cvg_time due = cvg_request_due(r);
+    return s->plan == NULL || !s->plan->frugal || due == CVG_NEVER
+               ? CVG_NEVER
+               : r->arrival + (cvg_span)(PRESSING * (double)(due - r->arrival));
+}
+
 /* The cheapest way to serve a request from this unit, and those behind it.
  * False: none is in time. *hopeless: none ever would be. */
 static bool best_way(struct cvg__convergo *s, const struct cvg_view *view,
@@ -328,6 +341,7 @@ static bool best_way(struct cvg__convergo *s, const struct cvg_view *view,
     }
     double price = s->price[unit->device];
     bool first_is_best = can_afford_accuracy(s, view, first, unit->device);
+    spills = spills || view->now >= presses_at(s, first);
     *hopeless = true;
     for (uint32_t i = ways->from[unit->device];
          i < ways->from[unit->device + 1] && !(found && first_is_best); i++) {
@@ -487,6 +501,11 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
                     (c->n == waiting - k || s->apps[app].crowded);
     settle(s, view, unit, app, may_grow ? NULL : r);
     if (!found) {
+        const struct cvg_request *next = cvg_view_first(view, app);
+        cvg_time presses = next != NULL ? presses_at(s, next) : CVG_NEVER;
+        if (presses > view->now && presses != CVG_NEVER) {
+            cvg_choose_wake(choices, presses);
+        }
         return false;
     }
     if (s->apps[app].crowded && c->n < c->way.max) {

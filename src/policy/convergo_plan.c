@@ -220,6 +220,19 @@ static bool is_ready(const struct cvg__convergo *s, const struct cvg_view *view,
     return false;
 }
 
+bool cvg__convergo_has_home(const struct cvg__convergo *s,
+                            const struct cvg_view *view, uint32_t app)
+{
+    for (uint32_t i = 0; i < s->plan->n_flows; i++) {
+        const struct cvg_flow *f = &s->plan->flows[i];
+        if (f->app == app && cvg_view_up(view, f->device) &&
+            cvg_view_residency(view, f->device, f->variant) == CVG_RESIDENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
                              const struct cvg_view *view,
                              const struct cvg_unit *but, uint32_t app,

@@ -141,6 +141,7 @@ static void code_plan(struct cvg_codec *c, struct cvg_plan *p)
         cvg__code_finite(c, &p->price[d]);
         cvg__code_finite(c, &p->busy[d]);
     }
+    cvg__code_flag(c, &p->frugal);
     code_flows(c, &p->n_flows, p->flows);
 }
 

@@ -170,7 +170,7 @@ class File(Page):
     def test_a_switch_ahead_of_need_is_of_no_application(self):
         example = os.path.join(SOURCE, "examples", "xavier-nx-coral")
         self.box = os.path.join(example, "box.yaml")
-        self.workload = os.path.join(example, "workload.yaml")
+        self.workload = os.path.join(example, "bursty.yaml")
         self.sim("--duration", "12s")
         spans = self.data()["groups"][0]["timeline"]["spans"]
         ahead = [s for s in spans if s[8] == 0 and s[6] == 0]
