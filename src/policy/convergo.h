@@ -83,9 +83,11 @@ double cvg__convergo_share(const struct cvg__convergo *s,
                            const struct cvg_view *view, uint32_t app,
                            uint32_t device, cvg_span time);
 
-/* Could any of the plan's own ways to serve the app be taken now? */
+/* Is any of the plan's own ways to serve the app in the memory of the device,
+ * or of any (CVG_ANY), and that up? */
 bool cvg__convergo_has_home(const struct cvg__convergo *s,
-                            const struct cvg_view *view, uint32_t app);
+                            const struct cvg_view *view, uint32_t app,
+                            uint32_t device);
 
 /* Would another home of the app serve what it has waiting for clearly less than
  * `cost` a request, and in time, with that much slack for the first of them? */

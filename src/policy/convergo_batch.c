@@ -232,7 +232,8 @@ static void work_out_costs(const struct cvg__convergo *s,
     c->home = s->plan == NULL || planned ||
               (full <= AS_CHEAP * s->apps[c->app].cost &&
                (change == 0 || !is_a_home(s, view, d)) &&
-               !(s->plan->frugal && cvg__convergo_has_home(s, view, c->app)));
+               !(s->plan->frugal &&
+                 cvg__convergo_has_home(s, view, c->app, CVG_ANY)));
 }
 
 /* Of a request by the cheapest way, at full batches. */

@@ -205,27 +205,16 @@ static double blocked_ns(const struct cvg__convergo *s,
     return until > view->now ? (double)(until - view->now) : 0;
 }
 
-/* Does the device hold what the plan runs of the app there? Who waited for what
- * is not in memory might wait for ever: others load there what they need. */
-static bool is_ready(const struct cvg__convergo *s, const struct cvg_view *view,
-                     uint32_t app, uint32_t device)
-{
-    for (uint32_t i = 0; i < s->plan->n_flows; i++) {
-        const struct cvg_flow *f = &s->plan->flows[i];
-        if (f->app == app && f->device == device &&
-            cvg_view_residency(view, device, f->variant) == CVG_RESIDENT) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* Who waited for what is not in memory might wait for ever: others load there
+ * what they need. */
 bool cvg__convergo_has_home(const struct cvg__convergo *s,
-                            const struct cvg_view *view, uint32_t app)
+                            const struct cvg_view *view, uint32_t app,
+                            uint32_t device)
 {
     for (uint32_t i = 0; i < s->plan->n_flows; i++) {
         const struct cvg_flow *f = &s->plan->flows[i];
-        if (f->app == app && cvg_view_up(view, f->device) &&
+        if (f->app == app && (device == CVG_ANY || f->device == device) &&
+            cvg_view_up(view, f->device) &&
             cvg_view_residency(view, f->device, f->variant) == CVG_RESIDENT) {
             return true;
         }
@@ -249,7 +238,8 @@ bool cvg__convergo_elsewhere(const struct cvg__convergo *s,
         }
         double wait =
             blocked_ns(s, view, unit) + (waiting + 1) * there->alone_ns;
-        if (wait + CVG__SAFETY <= (double)slack && is_ready(s, view, app, d)) {
+        if (wait + CVG__SAFETY <= (double)slack &&
+            cvg__convergo_has_home(s, view, app, d)) {
             return true;
         }
     }
