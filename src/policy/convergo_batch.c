@@ -213,6 +213,17 @@ static bool is_a_home(const struct cvg__convergo *s,
     return false;
 }
 
+/* When a request of which its homes have not taken care goes elsewhere, though
+ * that costs more energy. */
+static cvg_time presses_at(const struct cvg__convergo *s,
+                           const struct cvg_request *r)
+{
+    cvg_time due = cvg_request_due(r);
+    return s->plan == NULL || !s->plan->frugal || due == CVG_NEVER
+               ? CVG_NEVER
+               : r->arrival + (cvg_span)(PRESSING * (double)(due - r->arrival));
+}
+
 /* Unplanned, a switch is paid twice: what it puts out will be wanted again. */
 static void work_out_costs(const struct cvg__convergo *s,
                            const struct cvg_view *view,
@@ -229,11 +240,12 @@ static void work_out_costs(const struct cvg__convergo *s,
     c->time = (cvg_span)((service + change) * slowdown);
     c->cost = s->price[d] * (service + changes) / c->n;
     double full = s->price[d] * (way->each_ns + changes / way->max);
-    c->home = s->plan == NULL || planned ||
-              (full <= AS_CHEAP * s->apps[c->app].cost &&
-               (change == 0 || !is_a_home(s, view, d)) &&
-               !(s->plan->frugal &&
-                 cvg__convergo_has_home(s, view, c->app, CVG_ANY)));
+    bool as_good = full <= AS_CHEAP * s->apps[c->app].cost &&
+                   (change == 0 || !is_a_home(s, view, d));
+    bool spares = s->plan != NULL && s->plan->frugal &&
+                  view->now < presses_at(s, c->first) &&
+                  cvg__convergo_has_home(s, view, c->app, CVG_ANY);
+    c->home = s->plan == NULL || planned || (as_good && !spares);
 }
 
 /* Of a request by the cheapest way, at full batches. */
@@ -313,17 +325,6 @@ static bool is_out_of_question(const struct cvg__convergo *s,
     }
     return !spills && at_best > AS_CHEAP * app->cost &&
            !cvg__convergo_planned(s, r->app, way->device, way->variant);
-}
-
-/* When a request of which its homes have not taken care goes elsewhere, though
- * that costs more energy. */
-static cvg_time presses_at(const struct cvg__convergo *s,
-                           const struct cvg_request *r)
-{
-    cvg_time due = cvg_request_due(r);
-    return s->plan == NULL || !s->plan->frugal || due == CVG_NEVER
-               ? CVG_NEVER
-               : r->arrival + (cvg_span)(PRESSING * (double)(due - r->arrival));
 }
 
 /* The cheapest way to serve a request from this unit, and those behind it.
