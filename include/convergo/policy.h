@@ -228,16 +228,27 @@ struct cvg_order_ops {
                  cvg_span run_time);
 };
 
+struct cvg_forming { /* a batch that could be begun on a unit now */
+    const struct cvg_unit *unit;
+    uint32_t variant, exit;
+    uint32_t n;        /* requests that wait for it, >= 1 */
+    uint32_t min, max; /* sizes that the variant has there */
+    cvg_time since;    /* the first of them arrived */
+    cvg_time due;      /* the earliest of their deadlines; CVG_NEVER: none */
+};
+
 struct cvg_batching_ops {
     const char *name;
-    size_t (*state_size)(const struct cvg_box *box);
-    /* `waiting` requests (>= 1), of which the first `fit` would still be on
-     * time in one batch of `fit` started now; at most `max` can run. Returns
-     * how many to run now (1..max), or 0 and *until: wait. */
+    size_t (*state_size)(const struct cvg_box *box); /* NULL: none; zeroed */
+    /* How many of them to run now (1..n), or 0 and *until: none before, unless
+     * more come. */
     uint32_t (*size)(void *state, const struct cvg_view *view,
-                     const struct cvg_unit *unit, uint32_t variant,
-                     uint32_t waiting, uint32_t fit, uint32_t max,
-                     cvg_time *until);
+                     const struct cvg_forming *batch, cvg_time *until);
+    /* Told of every ended batch, and whether an answer of it was late. May be
+     * NULL. */
+    void (*done)(void *state, const struct cvg_view *view,
+                 const struct cvg_unit *unit, const struct cvg_held *batch,
+                 bool late);
 };
 
 struct cvg_allocation_ops {

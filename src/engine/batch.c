@@ -126,6 +126,34 @@ static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
     }
 }
 
+/* Of a batch that has ended well. */
+static void tell_policy(struct cvg_engine *e, const struct batch *b,
+                        cvg_span run_time)
+{
+    const struct cvg_order_ops *order = e->policy.order;
+    const struct cvg_batching_ops *batching = e->policy.batching;
+    const struct cvg_unit *unit = &e->units[b->unit];
+    const struct cvg_held held = {.batch = b->id,
+                                  .variant = b->variant,
+                                  .first = b->first,
+                                  .last = b->last,
+                                  .n = b->n,
+                                  .started = b->started,
+                                  .predicted = b->predicted,
+                                  .due = b->due,
+                                  .work = b->work};
+    if (b->n == 0) {
+        return; /* it only switched */
+    }
+    if (order->done != NULL) {
+        order->done(e->order_state, &e->view, unit, &held, run_time);
+    }
+    if (batching->done != NULL) {
+        batching->done(e->batching_state, &e->view, unit, &held,
+                       holds_late(e, b));
+    }
+}
+
 void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
                      bool begun)
 {
@@ -136,7 +164,6 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     bool answered = begun && done->status == CVG_OK;
     uint32_t device = e->units[b->unit].device;
     struct cvg_device_stats *stats = &e->stats->devices[device];
-    const struct cvg_order_ops *order = e->policy.order;
     uint32_t index = (uint32_t)(b - e->batches);
     e->settled = false;
     if (!begun) {
@@ -154,19 +181,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         stats->worked += worked;
         stats->worked_late += holds_late(e, b) ? worked : 0;
         cvg__device_worked(e, device);
-        if (order->done != NULL && b->n > 0) {
-            struct cvg_held held = {.batch = b->id,
-                                    .variant = b->variant,
-                                    .first = b->first,
-                                    .last = b->last,
-                                    .n = b->n,
-                                    .started = b->started,
-                                    .predicted = b->predicted,
-                                    .due = b->due,
-                                    .work = b->work};
-            order->done(e->order_state, &e->view, &e->units[b->unit], &held,
-                        done->run_time);
-        }
+        tell_policy(e, b, done->run_time);
     } else {
         stats->failures++;
         if (done->status != CVG_INVALID) {

@@ -21,6 +21,7 @@ struct plan {        /* of one unit */
                       * or none */
     bool forming;
     uint32_t variant, last, n;
+    cvg_time since;  /* its first member arrived */
     cvg_time begins; /* the batch being formed, switch included */
     cvg_time ends;   /* all of the plan */
     cvg_time due;    /* earliest of its members */
@@ -208,6 +209,7 @@ static void join_batch(struct scheduling *s, const struct cvg_request *r,
     p->n = way->n;
     p->ends = way->finish;
     p->due = due < p->due ? due : p->due;
+    p->since = r->arrival < p->since ? r->arrival : p->since;
     if (p->batch >= 0) {
         cvg_choose_request(s->choices, p->batch, r);
     }
@@ -224,6 +226,7 @@ static void begin_batch(struct scheduling *s, const struct cvg_request *r,
     p->begins = way->finish - way->service;
     p->ends = way->finish;
     p->due = cvg_request_due(r);
+    p->since = r->arrival;
     p->queued++;
     p->batch = -1;
     if (p->room > 0) {
@@ -346,17 +349,23 @@ static void apply_batching(struct scheduling *s, void *batching_state)
             continue;
         }
         const struct cvg_unit *unit = &s->view->units[u];
-        uint32_t max = cvg_profile_max_batch(s->view->profile, p->variant, 0,
-                                             p->last, unit->device);
+        const struct cvg_forming batch = {
+            .unit = unit,
+            .variant = p->variant,
+            .exit = p->last,
+            .n = p->n,
+            .min = cvg_profile_min_batch(s->view->profile, p->variant, 0,
+                                         p->last, unit->device),
+            .max = cvg_profile_max_batch(s->view->profile, p->variant, 0,
+                                         p->last, unit->device),
+            .since = p->since,
+            .due = p->due,
+        };
         cvg_time until = CVG_NEVER;
-        uint32_t n = s->policy->batching->size(
-            batching_state, s->view, unit, p->variant, p->n, p->n, max, &until);
+        uint32_t n =
+            s->policy->batching->size(batching_state, s->view, &batch, &until);
         /* No rule can choose a batch that the model does not have. */
-        uint32_t min = cvg_profile_min_batch(s->view->profile, p->variant, 0,
-                                             p->last, unit->device);
-        if (n > 0 && n < min) {
-            n = min;
-        }
+        n = n > 0 && n < batch.min ? batch.min : n;
         if (n < p->n) {
             cvg_choose_trim(s->choices, p->batch, n);
         }

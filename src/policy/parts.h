@@ -23,6 +23,12 @@ extern const struct cvg_order_ops cvg_order_convergo;
 
 extern const struct cvg_batching_ops cvg_batching_none;
 extern const struct cvg_batching_ops cvg_batching_greedy;
+extern const struct cvg_batching_ops cvg_batching_fixed;
+extern const struct cvg_batching_ops cvg_batching_deadline;
+extern const struct cvg_batching_ops cvg_batching_proteus;
+extern const struct cvg_batching_ops cvg_batching_aimd;
+extern const struct cvg_batching_ops cvg_batching_nexus;
+extern const struct cvg_batching_ops cvg_batching_nexus_wc;
 
 extern const struct cvg_exits_ops cvg_exits_last;
 

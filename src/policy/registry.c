@@ -23,8 +23,9 @@ static const struct cvg_order_ops *const orders[] = {
     &cvg_order_convergo,
 };
 static const struct cvg_batching_ops *const batchings[] = {
-    &cvg_batching_none,
-    &cvg_batching_greedy,
+    &cvg_batching_none,     &cvg_batching_greedy,   &cvg_batching_fixed,
+    &cvg_batching_deadline, &cvg_batching_proteus,  &cvg_batching_aimd,
+    &cvg_batching_nexus,    &cvg_batching_nexus_wc,
 };
 static const struct cvg_exits_ops *const exit_rules[] = {
     &cvg_exits_last,

@@ -1,0 +1,51 @@
+/* What batching rules that wait have in common. */
+#include "policy/batching.h"
+
+static cvg_span time_of(const struct cvg_view *view,
+                        const struct cvg_forming *batch, uint32_t n)
+{
+    uint32_t size = n > batch->min ? n : batch->min;
+    cvg_time finish = cvg_view_finish(view, batch->unit, batch->variant, 0,
+                                      batch->exit, size, CVG_P95);
+    return finish == CVG_NEVER ? CVG_NEVER : finish - view->now;
+}
+
+cvg_time cvg__batch_latest(const struct cvg_view *view,
+                           const struct cvg_forming *batch, uint32_t n)
+{
+    if (batch->due == CVG_NEVER || n > batch->max) {
+        return CVG_NEVER;
+    }
+    cvg_span time = time_of(view, batch, n);
+    return time == CVG_NEVER ? CVG_NEVER : batch->due - time;
+}
+
+uint32_t cvg__batch_wait(const struct cvg_view *view,
+                         const struct cvg_forming *batch, cvg_time last,
+                         cvg_time *until)
+{
+    if (batch->n >= batch->max || last == CVG_NEVER || view->now >= last) {
+        return batch->n;
+    }
+    *until = last;
+    return 0;
+}
+
+uint32_t cvg__batch_half(const struct cvg_view *view,
+                         const struct cvg_forming *batch)
+{
+    if (batch->due == CVG_NEVER) {
+        return batch->max;
+    }
+    cvg_span half = (batch->due - batch->since) / 2;
+    uint32_t low = batch->min, high = batch->max;
+    while (low < high) {
+        uint32_t middle = high - (high - low) / 2;
+        if (time_of(view, batch, middle) <= half) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
