@@ -335,10 +335,14 @@ static uint64_t run_seed(uint64_t seed, char *trace, size_t size)
     cvg_rng_init(&rng, seed, 1, 1);
     world_init(&w);
     random_box(&w, &rng);
-    const char *policies[16];
-    uint32_t n_policies = 0;
-    while (n_policies < 16 &&
-           (policies[n_policies] = cvg_policy_name(n_policies)) != NULL) {
+    const char *policies[32] = {
+        "order=edf,batching=none",    "order=edf,batching=fixed",
+        "order=edf,batching=aimd",    "order=least-slack,batching=deadline",
+        "order=fifo,batching=nexus",  "order=edf,batching=proteus",
+        "order=edf,batching=nexus-wc"};
+    uint32_t n_policies = 7;
+    while (n_policies < 32 &&
+           (policies[n_policies] = cvg_policy_name(n_policies - 7)) != NULL) {
         n_policies++;
     }
     w.watch = audit;
