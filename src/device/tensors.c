@@ -8,6 +8,9 @@
 /* From so many bytes of an item's output on it is handed over, not copied: a
  * little one would keep the memory of its whole batch for nothing. */
 #define SHARED_LEAST 4096U
+/* A client that reads slowly keeps the outputs of its whole batch: no more than
+ * that. */
+#define SHARED_MOST (4U << 20)
 
 /* --- checking ------------------------------------------------------------- */
 
@@ -339,7 +342,8 @@ static enum cvg_status split_output(struct run *run, size_t k,
         out->n_dims = (uint32_t)shape.n_dims - 1;
         memcpy(out->dims, shape.dims + 1, out->n_dims * sizeof out->dims[0]);
     }
-    bool share = bytes >= SHARED_LEAST && !is_of_an_input(run, data);
+    bool fits = run->n == 1 || bytes * run->rows <= SHARED_MOST;
+    bool share = bytes >= SHARED_LEAST && fits && !is_of_an_input(run, data);
     bool done = share ? share_value(run, k, data, bytes)
                       : copy_rows(run, k, data, bytes);
     return done

@@ -59,7 +59,7 @@ static struct cvg__batch *take_batch(struct cvg__server *s, size_t n_outputs,
         b->room = n * n_outputs;
     }
     for (size_t i = 0; i < n * n_outputs; i++) {
-        b->outputs[i].data = NULL;
+        b->outputs[i] = (struct cvg_tensor){.data = NULL};
     }
     b->n_outputs = n_outputs;
     s->n_batches++;

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,6 +22,12 @@
 #include <unistd.h>
 
 #define PARKED_MOST 64U /* of a listener */
+
+/* Of a connection's memory: beside the header, for each of its fields (as
+ * libmicrohttpd notes it), and for the header of the reply. */
+#define FIELDS_ROOM 8192U
+#define FIELD_NOTE 64U
+#define REPLY_ROOM 2048U
 
 /* --- connections ---------------------------------------------------------- */
 
@@ -152,6 +159,7 @@ static struct MHD_Response *make_response(struct cvg__call *call)
 
 static enum MHD_Result queue_reply(struct cvg__call *call)
 {
+    touch(call->conn); /* from now on it is the client's turn */
     struct MHD_Response *response = make_response(call);
     if (response == NULL) {
         return MHD_NO;
@@ -278,16 +286,45 @@ static void refuse_now(struct cvg__call *call)
         (unsigned long long)call->server->options->limits.in_flight);
 }
 
+/* The memory of a connection is cleared after each request: small, but a whole
+ * header, what is noted of its fields, and a reply's header. */
+static size_t pool_size(const struct cvg__limits *limits)
+{
+    return limits->header + FIELDS_ROOM;
+}
+
+static size_t header_size(struct MHD_Connection *http)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(http, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL ? info->header_size : 0;
+}
+
 static bool header_too_large(struct cvg__call *call)
 {
     uint64_t most = call->server->options->limits.header;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-        call->http, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (info == NULL || info->header_size <= most) {
+    size_t size = header_size(call->http);
+    if (size <= most) {
         return false;
     }
     cvg__call_error(call, 431, "the header has %zu bytes, the limit is %llu",
-                    info->header_size, (unsigned long long)most);
+                    size, (unsigned long long)most);
+    return true;
+}
+
+/* Is there no memory left for a reply? Then none can be made the usual way. */
+static bool too_many_fields(struct cvg__conn *conn)
+{
+    int n = MHD_get_connection_values(conn->http, MHD_HEADER_KIND, NULL, NULL);
+    size_t size = header_size(conn->http);
+    if (size + (size_t)n * FIELD_NOTE + REPLY_ROOM <=
+        pool_size(&conn->listener->server->options->limits)) {
+        return false;
+    }
+    char why[100];
+    (void)snprintf(why, sizeof why,
+                   "the header has %d fields in %zu bytes: too many", n, size);
+    cvg__http_refuse(conn, 431, why);
     return true;
 }
 
@@ -353,6 +390,9 @@ static enum MHD_Result begin(struct cvg__listener *l,
                              const char *method, void **context)
 {
     struct cvg__conn *conn = conn_of(http);
+    if (conn != NULL && too_many_fields(conn)) {
+        return MHD_NO;
+    }
     struct cvg__call *call = conn != NULL ? cvg__call_take(l->server) : NULL;
     if (call == NULL) {
         return MHD_NO; /* no memory: close it */
@@ -506,9 +546,7 @@ struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket)
 {
     const struct cvg__limits *m = &l->server->options->limits;
     unsigned connections = (unsigned)m->connections;
-    /* The memory is cleared after each request: small, but a whole header, and
-     * something to read the start of a body into. */
-    size_t memory = m->header + 4096;
+    size_t memory = pool_size(m);
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
         NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, cvg__http_refused, l,

@@ -18,6 +18,9 @@ void cvg__http_close(struct cvg__server *server);
 /* http.c: starts a daemon on l->fd; NULL: it could not. */
 struct MHD_Daemon *cvg__http_start(struct cvg__listener *l, bool unix_socket);
 
+/* Answers past libmicrohttpd; the connection is to be closed. */
+void cvg__http_refuse(const struct cvg__conn *conn, unsigned status,
+                      const char *why);
 /* refused.c: what the library logs; `cls` is the listener. */
 void cvg__http_refused(void *cls, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));

@@ -90,13 +90,16 @@ enum cvg_status cvg__http_listen(struct cvg__server *server,
 
 void cvg__http_flush(struct cvg__server *server)
 {
-    bool again = false;
     for (size_t i = 0; i < server->n_listeners; i++) {
         struct cvg__listener *l = &server->listeners[i];
         if (l->woken && l->daemon != NULL) {
             run(l);
-            again = again || l->woken;
         }
+    }
+    bool again = false; /* also if the last one has woken the first */
+    for (size_t i = 0; i < server->n_listeners; i++) {
+        const struct cvg__listener *l = &server->listeners[i];
+        again = again || (l->woken && l->daemon != NULL);
     }
     cvg__server_again(server, again);
 }

@@ -103,7 +103,8 @@ static struct cvg__conn *find_refused(const struct cvg__listener *l,
     return found;
 }
 
-static void answer(const struct cvg__conn *c, unsigned status, const char *why)
+void cvg__http_refuse(const struct cvg__conn *c, unsigned status,
+                      const char *why)
 {
     struct cvg_text body = {0}, reply = {0};
     cvg__text_str(&body, "{\"error\":");
@@ -150,6 +151,6 @@ void cvg__http_refused(void *cls, const char *format, va_list args)
     }
     const struct cvg__conn *c = find_refused(l, strstr(why, "chunk") != NULL);
     if (c != NULL) {
-        answer(c, status, why);
+        cvg__http_refuse(c, status, why);
     }
 }

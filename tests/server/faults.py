@@ -1,6 +1,7 @@
 """Devices that fail: requests go elsewhere, or are told so; the server lives.
 The faults are options of emulated devices."""
 
+import json
 import threading
 import time
 import unittest
@@ -52,6 +53,29 @@ class Faults(_server.Case):
         self.assertGreater(s.metric("convergo_device_failures_total",
                                     device="npu0"), 0)
         self.assertIn("batch_failed", s.stderr())
+
+    def test_a_large_answer_after_a_long_wait(self):
+        """The time to take it begins when it is there."""
+        width = 2 << 20
+        box = _box.write_box(
+            self.folder + "/large",
+            {"fam": {"one": (_box.identity(shape=(-1, width)), 0.8)}},
+            devices=[npu("")], rows={("one", "npu0"): 2500},
+            extra="policy: {name: edf}\n")
+        s = self.start(box, "--body-timeout-secs", "2")
+        head = json.dumps({
+            "inputs": [{"name": "x", "shape": [1, width], "datatype": "FP32",
+                        "parameters": {"binary_data_size": 4 * width}}],
+            "parameters": {"binary_data_output": True}}).encode()
+        c = s.connect()
+        c.request("POST", "/v2/models/fam/infer", head + bytes(4 * width),
+                  {"Inference-Header-Content-Length": str(len(head))})
+        r = c.getresponse()
+        time.sleep(1.3)
+        data = r.read()
+        c.close()
+        self.assertEqual(r.status, 200)
+        self.assertGreater(len(data), 4 * width)
 
     def test_nowhere_to_go(self):
         s = self.server(npu("fail_after: 3"))

@@ -240,6 +240,25 @@ class Malformed(_server.Case):
             self.assertIn(b" %d " % status, s.recv(4096).split(b"\r\n")[0])
             s.close()
 
+    def test_many_fields(self):
+        """However many there are: an answer, never just a closed door."""
+        seen = set()
+        for size in (8000, 12000, 16150):
+            for n in range(40, 260, 1 if size > 16000 else 3):
+                each = size // n - 8
+                head = b"".join(b"X%03d: %s\r\n" % (k, b"v" * each)
+                                for k in range(n))
+                s = self.s.raw()
+                s.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n" +
+                          head + b"\r\n")
+                line = s.recv(4096).split(b"\r\n")[0]
+                s.close()
+                self.assertRegex(line, b"^HTTP/1.1 (200|431) ",
+                                 "%d fields in %d bytes" % (n, len(head)))
+                seen.add(line[9:12])
+        self.assertEqual(seen, {b"200", b"431"})
+        self.still_answers()
+
     def refusal(self, request, first=b""):
         """(status, error) of what must be one whole reply, all of it JSON."""
         s = self.s.raw(timeout=10)
