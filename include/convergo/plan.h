@@ -24,6 +24,7 @@ struct cvg_question {
     bool settled;
 };
 
+/* With room for that many times the load, plans save energy. */
 #define CVG_PLAN_HEADROOM 1.3
 
 /* Without pointers: it can be copied, and recorded. */

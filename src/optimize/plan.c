@@ -487,6 +487,25 @@ static bool any_choosy(const struct maker *m)
     return false;
 }
 
+/* Of the device's, units. */
+static double time_on_it(const struct maker *m, const struct cvg_flow *f)
+{
+    return f->rate_rps / f->batch * 1e-9 *
+           (double)cvg_profile_time(m->box->profile, f->variant, 0, f->exit,
+                                    f->device, f->batch, CVG_MEAN);
+}
+
+/* Frugal flows are scaled, so that they can take more than there is. */
+static double fullness(const struct maker *m, uint32_t device)
+{
+    const struct cvg_question *q = m->question;
+    double time = 0;
+    for (uint32_t i = 0; i < q->n_flows; i++) {
+        time += q->flows[i].device == device ? time_on_it(m, &q->flows[i]) : 0;
+    }
+    return time / m->box->devices[device].units;
+}
+
 /* What the last plan kept: the flows of a device are laid out over its places
  * by the time that they take. */
 static bool keep_as_it_was(struct maker *m)
@@ -499,10 +518,7 @@ static bool keep_as_it_was(struct maker *m)
     }
     for (uint32_t i = 0; i < q->n_flows; i++) {
         const struct cvg_flow *f = &q->flows[i];
-        double time =
-            f->rate_rps / f->batch * 1e-9 *
-            (double)cvg_profile_time(m->box->profile, f->variant, 0, f->exit,
-                                     f->device, f->batch, CVG_MEAN);
+        double time = time_on_it(m, f) / fmax(fullness(m, f->device), 1);
         for (size_t k = 0; k < m->places.n && time > 1e-3; k++) {
             struct cvg__place *p = &m->places.items[k];
             if (p->device != f->device || !p->choosy || room[k] <= 1e-3 ||

@@ -144,7 +144,7 @@ static bool delays(const struct cvg_view *view, const struct cvg_unit *unit,
     }
     for (uint32_t i = 0; i < unit->n_held; i++) {
         const struct cvg_held *h = &unit->held[i];
-        cvg_span left = h->predicted - view->now;
+        cvg_span left = h->predicted > view->now ? h->predicted - view->now : 0;
         cvg_span delay = left < time ? left : time;
         cvg_span margin = CVG__SAFETY + (cvg_span)(LONGER * (double)h->work) +
                           MORE_TO_COME * delay;
@@ -405,8 +405,11 @@ static bool can_wait(const struct cvg_view *view,
     if (c->unit->n_held == 0) {
         return false;
     }
+    /* What is overdue should be done any moment, but does not block for long.
+     */
+    cvg_span left = free_at - view->now;
     bool no_sooner = device->discipline == CVG_PROCESSOR_SHARING &&
-                     c->time >= free_at - view->now;
+                     c->time >= left && c->time >= -left;
     return no_sooner || due == CVG_NEVER ||
            free_at + 2 * c->time + CVG__SAFETY <= due;
 }
@@ -490,22 +493,23 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
         waiting > 0 ? cvg__convergo_next(s, view, unit, app, NULL) : NULL;
     bool found = false;
     uint32_t k = 0;
-    bool hopeless = false; /* of those with just the app's own bounds */
+    bool hopeless = false;        /* of those with just the app's own bounds */
+    cvg_time presses = CVG_NEVER; /* the next to do so */
     while (r != NULL && k < SCAN && !found) {
         bool none = hopeless && r->plain != 0;
         found =
             !none && best_way(s, view, unit, r, waiting - k, spills, c, &none);
         hopeless = hopeless || (none && r->plain != 0);
         k += none ? SCAN / 4 : !found; /* the others are mostly alike */
+        cvg_time when = presses_at(s, r);
+        presses = when > view->now && when < presses ? when : presses;
         r = found ? r : cvg__convergo_next(s, view, unit, app, r);
     }
     bool may_grow = found && c->n < c->way.max &&
                     (c->n == waiting - k || s->apps[app].crowded);
     settle(s, view, unit, app, may_grow ? NULL : r);
     if (!found) {
-        const struct cvg_request *next = cvg_view_first(view, app);
-        cvg_time presses = next != NULL ? presses_at(s, next) : CVG_NEVER;
-        if (presses > view->now && presses != CVG_NEVER) {
+        if (presses != CVG_NEVER) {
             cvg_choose_wake(choices, presses);
         }
         return false;
@@ -516,13 +520,14 @@ bool cvg__convergo_candidate(struct cvg__convergo *s,
     bool waits = can_wait(view, c) ||
                  cvg__convergo_elsewhere(s, view, unit, app, c->cost, c->slack);
     if ((waits && !c->must_go) || !is_worth_it(s, view, c)) {
-        /* Think again when it is about to be too late for this unit. */
+        /* Think again at the last moment for this unit, and after it. */
         cvg_time last = s->apps[app].favoured > c->first->arrival
                             ? s->apps[app].favoured
                             : c->first->arrival;
-        cvg_choose_wake(choices, c->slack == CVG_NEVER
-                                     ? last + CVG__PATIENCE
-                                     : view->now + c->slack + 1);
+        cvg_span left =
+            c->slack > CVG__SAFETY ? c->slack - CVG__SAFETY : c->slack + 1;
+        cvg_choose_wake(choices, c->slack == CVG_NEVER ? last + CVG__PATIENCE
+                                                       : view->now + left);
         return false;
     }
     return true;

@@ -297,7 +297,7 @@ static double taken_elsewhere(const struct cvg__convergo *s,
             continue;
         }
         double units = view->box->devices[d].units;
-        double free = s->spare[d] + put_off(s, view, app, d, time);
+        double free = fmin(s->spare[d] + put_off(s, view, app, d, time), units);
         rate += (there->rate_rps + free / (there->alone_ns * 1e-9)) / units;
     }
     return rate;

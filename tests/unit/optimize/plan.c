@@ -397,6 +397,41 @@ static void what_is_kept_changes_for_a_clear_gain(void **state)
 
 /* An app that cannot be served by what is kept is reason enough to look, even
  * if all is settled. */
+/* Frugal flows are scaled to a load that both TPUs could not take: what they
+ * keep is known all the same. */
+static void what_a_frugal_plan_keeps_stays(void **state)
+{
+    (void)state;
+    struct asked t;
+    begin(&t);
+    struct cvg_device *d = world_device(&t.w, "tpu", CVG_FCFS, 2, 1);
+    d->has_cache = d->has_switch = true;
+    d->cache_bytes = 1 << 20;
+    d->switch_fixed = CVG_MS(10);
+    world_device(&t.w, "cpu", CVG_FCFS, 1, 1);
+    world_variant(&t.w, "fair", 0.8);
+    world_variant(&t.w, "good", 0.9);
+    world_profile(&t.w, "fair", "tpu", 1, 2, 4);
+    world_profile(&t.w, "good", "tpu", 1, 5, 10);
+    world_profile(&t.w, "fair", "cpu", 1, 0.2, 500);
+    world_profile(&t.w, "good", "cpu", 1, 0.2, 500);
+    world_slo_accuracy(world_app(&t.w, "a0"), 0.7);
+    world_slo_accuracy(world_app(&t.w, "a1"), 0.9);
+    for (size_t v = 0; v < 2; v++) {
+        t.w.box->variants[v].weights_bytes = 1 << 20;
+    }
+    ready(&t);
+    t.q.rates_rps[0] = 400;
+    t.q.rates_rps[1] = 100;
+    make(&t);
+    assert_true(t.plan.frugal && t.plan.busy[0] > 1);
+    struct cvg_plan first = t.plan;
+    go_on(&t, true);
+    make(&t);
+    assert_memory_equal(&first, &t.plan, sizeof first);
+    world_fini(&t.w);
+}
+
 static void nobody_is_left_without_a_place(void **state)
 {
     (void)state;
@@ -657,6 +692,7 @@ int main(void)
         cmocka_unit_test(each_tpu_keeps_one),
         cmocka_unit_test(what_is_kept_stays),
         cmocka_unit_test(what_is_kept_changes_for_a_clear_gain),
+        cmocka_unit_test(what_a_frugal_plan_keeps_stays),
         cmocka_unit_test(nobody_is_left_without_a_place),
         cmocka_unit_test(units_keep_one_by_one),
         cmocka_unit_test(memory_has_room_for_one),
