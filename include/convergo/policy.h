@@ -233,19 +233,20 @@ struct cvg_forming { /* a batch that could be begun on a unit now */
     uint32_t variant, exit;
     uint32_t n;        /* requests that wait for it, >= 1 */
     uint32_t min, max; /* sizes that the variant has there */
-    cvg_time since;    /* the first of them arrived */
+    cvg_span window;   /* the least that one of them has, from arrival to
+                        * deadline; CVG_NEVER: none has one */
     cvg_time due;      /* the earliest of their deadlines; CVG_NEVER: none */
 };
 
 struct cvg_batching_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box); /* NULL: none; zeroed */
-    /* How many of them to run now (1..n), or 0 and *until: none before, unless
-     * more come. */
+    /* How many of them to run now (1..n; less than `min` is as good as that),
+     * or 0 and *until: none before, unless more come. */
     uint32_t (*size)(void *state, const struct cvg_view *view,
                      const struct cvg_forming *batch, cvg_time *until);
-    /* Told of every ended batch, and whether an answer of it was late. May be
-     * NULL. */
+    /* Told of every batch that has ended well, and whether an answer of it was
+     * late. May be NULL. */
     void (*done)(void *state, const struct cvg_view *view,
                  const struct cvg_unit *unit, const struct cvg_held *batch,
                  bool late);

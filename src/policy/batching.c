@@ -1,13 +1,17 @@
 /* What batching rules that wait have in common. */
 #include "policy/batching.h"
 
+/* On the unit when it holds nothing else: what is begun before waits there. */
 static cvg_span time_of(const struct cvg_view *view,
                         const struct cvg_forming *batch, uint32_t n)
 {
+    uint32_t device = batch->unit->device;
     uint32_t size = n > batch->min ? n : batch->min;
-    cvg_time finish = cvg_view_finish(view, batch->unit, batch->variant, 0,
-                                      batch->exit, size, CVG_P95);
-    return finish == CVG_NEVER ? CVG_NEVER : finish - view->now;
+    cvg_span service = cvg_profile_time(view->profile, batch->variant, 0,
+                                        batch->exit, device, size, CVG_P95);
+    cvg_span change = cvg_view_switch(view, batch->unit, batch->variant);
+    return (cvg_span)((double)(service + change) *
+                      cvg_view_slowdown(view, device));
 }
 
 cvg_time cvg__batch_latest(const struct cvg_view *view,
@@ -16,8 +20,7 @@ cvg_time cvg__batch_latest(const struct cvg_view *view,
     if (batch->due == CVG_NEVER || n > batch->max) {
         return CVG_NEVER;
     }
-    cvg_span time = time_of(view, batch, n);
-    return time == CVG_NEVER ? CVG_NEVER : batch->due - time;
+    return batch->due - time_of(view, batch, n);
 }
 
 uint32_t cvg__batch_wait(const struct cvg_view *view,
@@ -37,7 +40,7 @@ uint32_t cvg__batch_half(const struct cvg_view *view,
     if (batch->due == CVG_NEVER) {
         return batch->max;
     }
-    cvg_span half = (batch->due - batch->since) / 2;
+    cvg_span half = batch->window / 2;
     uint32_t low = batch->min, high = batch->max;
     while (low < high) {
         uint32_t middle = high - (high - low) / 2;

@@ -15,9 +15,8 @@ uint32_t cvg__batch_wait(const struct cvg_view *view,
                          const struct cvg_forming *batch, cvg_time last,
                          cvg_time *until);
 
-/* The largest batch that takes half of the time between the first arrival and
- * its deadline: who comes when one has begun waits for that, and for his own.
- */
+/* The largest batch that takes half of the time that its members have: who
+ * comes when one has begun waits for that, and for his own. */
 uint32_t cvg__batch_half(const struct cvg_view *view,
                          const struct cvg_forming *batch);
 

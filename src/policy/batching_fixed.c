@@ -1,5 +1,4 @@
-/* Batches of one size, as of a model that has no other: the largest, which is
- * what a smaller one costs, too. Waits until that is full, or it would be late
+/* Batches of one size, the largest: waits until that is full, or would be late
  * for the first. */
 #include "policy/batching.h"
 

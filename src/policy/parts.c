@@ -17,14 +17,22 @@
 struct plan {        /* of one unit */
     uint32_t room;   /* batches that can still be begun now */
     uint32_t queued; /* batches it holds or is to get */
-    int batch;       /* handle of the batch being formed; negative: a later one,
-                      * or none */
+    bool closed;     /* it got what it can have in an earlier pass */
     bool forming;
+    struct begun
+        *begun; /* the batch being formed; NULL: a later one, or none */
     uint32_t variant, last, n;
-    cvg_time since;  /* its first member arrived */
     cvg_time begins; /* the batch being formed, switch included */
     cvg_time ends;   /* all of the plan */
     cvg_time due;    /* earliest of its members */
+};
+
+struct begun { /* a batch that begins now, if the batching rule agrees */
+    int handle;
+    uint32_t unit, variant, last, n;
+    cvg_span window; /* the least that a member has or had in all */
+    cvg_time due;    /* the earliest of its members */
+    uint64_t apps;   /* of its members, bits */
 };
 
 struct scheduling {
@@ -33,6 +41,9 @@ struct scheduling {
     const struct cvg_view *view;
     struct cvg_choices *choices;
     struct plan plans[CVG_MAX_UNITS];
+    struct begun begun[CVG_MAX_UNITS];
+    uint32_t n_begun;
+    uint64_t waiting; /* apps whose batches have been held back, bits */
     uint32_t room;    /* over all units: batches to begin, requests to add */
     uint64_t devices; /* that have room */
 };
@@ -171,7 +182,7 @@ static struct cvg_way best_above(const struct scheduling *s,
         &s->view->box->families[s->view->apps[r->app].family];
     for (uint32_t u = 0; u < s->view->n_units; u++) {
         const struct cvg_unit *unit = &s->view->units[u];
-        if (!cvg_view_up(s->view, unit->device)) {
+        if (!cvg_view_up(s->view, unit->device) || s->plans[u].closed) {
             continue;
         }
         uint64_t usable = cvg_view_usable(s->view, r, unit->device);
@@ -201,6 +212,18 @@ static struct cvg_way best_way(const struct scheduling *s,
 
 /* --- take it -------------------------------------------------------------- */
 
+static void add(struct scheduling *s, struct begun *b,
+                const struct cvg_request *r)
+{
+    cvg_time due = cvg_request_due(r);
+    cvg_span window = due == CVG_NEVER ? CVG_NEVER : due - r->arrival;
+    b->n++;
+    b->due = due < b->due ? due : b->due;
+    b->window = window < b->window ? window : b->window;
+    b->apps |= UINT64_C(1) << r->app % 64;
+    cvg_choose_request(s->choices, b->handle, r);
+}
+
 static void join_batch(struct scheduling *s, const struct cvg_request *r,
                        const struct cvg_way *way)
 {
@@ -209,10 +232,32 @@ static void join_batch(struct scheduling *s, const struct cvg_request *r,
     p->n = way->n;
     p->ends = way->finish;
     p->due = due < p->due ? due : p->due;
-    p->since = r->arrival < p->since ? r->arrival : p->since;
-    if (p->batch >= 0) {
-        cvg_choose_request(s->choices, p->batch, r);
+    if (p->begun != NULL) {
+        add(s, p->begun, r);
     }
+}
+
+static struct begun *begin_now(struct scheduling *s, struct plan *p,
+                               const struct cvg_way *way)
+{
+    if (p->room == 0 || s->n_begun == CVG_MAX_UNITS) {
+        return NULL;
+    }
+    p->room--;
+    s->room--;
+    int handle =
+        cvg_choose_start(s->choices, way->unit, way->variant, 0, way->exit);
+    if (handle < 0) {
+        return NULL;
+    }
+    struct begun *b = &s->begun[s->n_begun++];
+    *b = (struct begun){.handle = handle,
+                        .unit = way->unit,
+                        .variant = way->variant,
+                        .last = way->exit,
+                        .window = CVG_NEVER,
+                        .due = CVG_NEVER};
+    return b;
 }
 
 static void begin_batch(struct scheduling *s, const struct cvg_request *r,
@@ -226,17 +271,10 @@ static void begin_batch(struct scheduling *s, const struct cvg_request *r,
     p->begins = way->finish - way->service;
     p->ends = way->finish;
     p->due = cvg_request_due(r);
-    p->since = r->arrival;
     p->queued++;
-    p->batch = -1;
-    if (p->room > 0) {
-        p->room--;
-        s->room--;
-        p->batch =
-            cvg_choose_start(s->choices, way->unit, way->variant, 0, way->exit);
-    }
-    if (p->batch >= 0) {
-        cvg_choose_request(s->choices, p->batch, r);
+    p->begun = begin_now(s, p, way);
+    if (p->begun != NULL) {
+        add(s, p->begun, r);
     }
 }
 
@@ -341,37 +379,84 @@ static uint32_t horizon(const struct scheduling *s)
     return n;
 }
 
-static void apply_batching(struct scheduling *s, void *batching_state)
+/* What the batching rule says of each batch that could begin. True: some are
+ * held back. */
+static bool apply_batching(struct scheduling *s, void *batching_state)
 {
-    for (uint32_t u = 0; u < s->view->n_units; u++) {
-        const struct plan *p = &s->plans[u];
-        if (p->batch < 0 || !p->forming) {
-            continue;
-        }
-        const struct cvg_unit *unit = &s->view->units[u];
+    const struct cvg_profile *profile = s->view->profile;
+    uint64_t held_back = 0;
+    for (uint32_t i = 0; i < s->n_begun; i++) {
+        const struct begun *b = &s->begun[i];
+        const struct cvg_unit *unit = &s->view->units[b->unit];
         const struct cvg_forming batch = {
             .unit = unit,
-            .variant = p->variant,
-            .exit = p->last,
-            .n = p->n,
-            .min = cvg_profile_min_batch(s->view->profile, p->variant, 0,
-                                         p->last, unit->device),
-            .max = cvg_profile_max_batch(s->view->profile, p->variant, 0,
-                                         p->last, unit->device),
-            .since = p->since,
-            .due = p->due,
+            .variant = b->variant,
+            .exit = b->last,
+            .n = b->n,
+            .min = cvg_profile_min_batch(profile, b->variant, 0, b->last,
+                                         unit->device),
+            .max = cvg_profile_max_batch(profile, b->variant, 0, b->last,
+                                         unit->device),
+            .window = b->window,
+            .due = b->due,
         };
         cvg_time until = CVG_NEVER;
         uint32_t n =
             s->policy->batching->size(batching_state, s->view, &batch, &until);
         /* No rule can choose a batch that the model does not have. */
         n = n > 0 && n < batch.min ? batch.min : n;
-        if (n < p->n) {
-            cvg_choose_trim(s->choices, p->batch, n);
+        if (n < b->n) {
+            cvg_choose_trim(s->choices, b->handle, n);
         }
         if (n == 0) {
             cvg_choose_wake(s->choices, until);
+            held_back |= b->apps;
+        } else {
+            s->plans[b->unit].closed = true;
+            if (n < b->n && s->plans[b->unit].room > 0) {
+                cvg_choose_wake(s->choices, s->view->now); /* for the others */
+            }
         }
+    }
+    s->waiting |= held_back;
+    return held_back != 0;
+}
+
+/* One pass over the requests of apps that need not wait. */
+static void plan_all(struct scheduling *s)
+{
+    const struct cvg_view *view = s->view;
+    s->room = 0;
+    s->devices = 0;
+    s->n_begun = 0;
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        uint32_t in_flight = view->box->devices[unit->device].in_flight;
+        bool closed = s->plans[u].closed;
+        uint32_t room =
+            !closed && cvg_view_free(view, unit) ? in_flight - unit->n_held : 0;
+        s->plans[u] = (struct plan){
+            .room = room, .queued = unit->n_held, .closed = closed};
+        s->room += room;
+        s->devices |= room > 0 ? cvg_device_bit(unit->device) : 0;
+    }
+    struct cursors cursors = {.n = view->n_apps};
+    for (uint32_t a = 0; a < view->n_apps; a++) {
+        bool waits = (s->waiting >> a % 64 & 1U) != 0;
+        cursors.at[a] = waits ? NULL : cvg_view_first(view, a);
+    }
+    /* Requests for busy devices only are planned, too, but however many of
+     * them wait, they do not keep the others from being looked at. */
+    uint32_t left = horizon(s);
+    uint32_t left_of_others = left;
+    const struct cvg_request *r;
+    while (left > 0 && (r = take_first(view, &cursors)) != NULL) {
+        if ((cvg_view_devices(view, r) & s->devices) != 0) {
+            left--;
+        } else if (--left_of_others == 0) {
+            restrict_to(view, &cursors, s->devices);
+        }
+        schedule(s, r);
     }
 }
 
@@ -384,36 +469,15 @@ void cvg__compose(const struct cvg_policy *policy, void *order_state,
     s.exits_state = exits_state;
     s.view = view;
     s.choices = choices;
-    s.room = 0;
-    s.devices = 0;
+    s.waiting = 0;
     (void)order_state;
     for (uint32_t u = 0; u < view->n_units; u++) {
-        const struct cvg_unit *unit = &view->units[u];
-        uint32_t in_flight = view->box->devices[unit->device].in_flight;
-        uint32_t room =
-            cvg_view_free(view, unit) ? in_flight - unit->n_held : 0;
-        s.plans[u] =
-            (struct plan){.room = room, .queued = unit->n_held, .batch = -1};
-        s.room += room;
-        s.devices |= room > 0 ? cvg_device_bit(unit->device) : 0;
+        s.plans[u].closed = false;
     }
-    struct cursors cursors = {.n = view->n_apps};
-    for (uint32_t a = 0; a < view->n_apps; a++) {
-        cursors.at[a] = cvg_view_first(view, a);
-    }
-    /* Requests for busy devices only are planned, too, but however many of
-     * them wait, they do not keep the others from being looked at. */
-    uint32_t left = horizon(&s);
-    uint32_t left_of_others = left;
-    const struct cvg_request *r;
-    while (left > 0 && (r = take_first(view, &cursors)) != NULL) {
-        if ((cvg_view_devices(view, r) & s.devices) != 0) {
-            left--;
-        } else if (--left_of_others == 0) {
-            restrict_to(view, &cursors, s.devices);
-        }
-        schedule(&s, r);
-    }
+    /* Who waits for a fuller batch is in nobody's way: the others are planned
+     * again without him. */
+    do {
+        plan_all(&s);
+    } while (apply_batching(&s, batching_state));
     cvg__load_for_homeless(view, choices);
-    apply_batching(&s, batching_state);
 }

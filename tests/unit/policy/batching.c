@@ -150,6 +150,84 @@ static void without_deadlines_nobody_waits(void **state)
     }
 }
 
+/* Every batch that begins is asked about, and what is left of one finds the
+ * unit's other place. */
+static void each_batch_is_asked_about(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    world_device(&w, "d0", CVG_FCFS, 1, 2);
+    world_variant(&w, "v0", 0.9);
+    world_profile(&w, "v0", "d0", 1, 6, 1);
+    world_profile(&w, "v0", "d0", 4, 12, 1);
+    world_app(&w, "a0");
+    world_start(&w, "order=edf,batching=none");
+    world_arrive(&w, 0, "a0", CVG_MS(100));
+    for (int k = 0; k < 4; k++) {
+        world_arrive(&w, CVG_MS(5), "a0", CVG_MS(100));
+    }
+    world_run_until(&w, CVG_MS(19));
+    check(&w, "none",
+          "[   0] start r1 v0 on d0\n"
+          "[   5] start r2 v0 on d0\n"
+          "[   6] reply r1\n"
+          "[   6] start r3 v0 on d0\n"
+          "[  12] reply r2\n"
+          "[  12] start r4 v0 on d0\n"
+          "[  18] reply r3\n"
+          "[  18] start r5 v0 on d0\n");
+}
+
+/* Who waits for a fuller batch keeps nobody else from the unit, and nobody
+ * behind him ends his waiting. */
+static void waiting_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    world_device(&w, "d0", CVG_FCFS, 1, 1);
+    world_variant(&w, "v0", 0.9);
+    world_variant(&w, "v1", 0.95);
+    world_profile(&w, "v0", "d0", 1, 6, 1);
+    world_profile(&w, "v0", "d0", 4, 12, 1);
+    world_profile(&w, "v1", "d0", 1, 8, 1);
+    world_app(&w, "a0");
+    world_slo_accuracy(world_app(&w, "a1"), 0.95);
+    world_start(&w, "order=edf,batching=deadline");
+    world_arrive(&w, 0, "a0", CVG_MS(60));
+    world_arrive(&w, CVG_MS(2), "a1", CVG_MS(80));
+    world_run_until(&w, CVG_MS(200));
+    check(&w, "deadline",
+          "[   2] start r2 v1 on d0\n"
+          "[  10] reply r2\n"
+          "[  54] start r1 v0 on d0\n"
+          "[  60] reply r1\n");
+}
+
+/* Behind a batch that the unit holds: until the last moment, in few steps. */
+static void waits_in_one_go(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    world_device(&w, "d0", CVG_FCFS, 1, 2);
+    world_variant(&w, "v0", 0.9);
+    world_profile(&w, "v0", "d0", 1, 6, 1);
+    world_profile(&w, "v0", "d0", 4, 12, 1);
+    world_app(&w, "a0");
+    world_start(&w, "order=edf,batching=deadline");
+    world_arrive(&w, 0, "a0", CVG_MS(6));
+    world_arrive(&w, CVG_MS(1), "a0", CVG_MS(11) + 1);
+    world_run_until(&w, CVG_MS(100));
+    assert_true(cvg_engine_stats(world_engine(&w))->steps < 20);
+    check(&w, "deadline",
+          "[   0] start r1 v0 on d0\n"
+          "[   6] reply r1\n"
+          "[   6] start r2 v0 on d0\n"
+          "[  12] reply r2\n");
+}
+
 /* Up while it is in time, down when it is late. */
 static void aimd_feels_its_way(void **state)
 {
@@ -210,6 +288,9 @@ int main(void)
         cmocka_unit_test(full_batches_begin),
         cmocka_unit_test(nexus_has_a_target),
         cmocka_unit_test(without_deadlines_nobody_waits),
+        cmocka_unit_test(each_batch_is_asked_about),
+        cmocka_unit_test(waiting_is_in_nobodys_way),
+        cmocka_unit_test(waits_in_one_go),
         cmocka_unit_test(aimd_feels_its_way),
         cmocka_unit_test(waiting_makes_nobody_late),
     };
