@@ -366,7 +366,9 @@ static void choose(struct cvg_engine *e)
                           c->drops[i].reason);
     }
     for (uint32_t i = 0; i < c->n_starts; i++) {
-        start_chosen(e, c->starts[i]);
+        if (c->starts[i] != CVG_ANY) {
+            start_chosen(e, c->starts[i]);
+        }
     }
     for (uint32_t i = 0; i < c->n_loads; i++) {
         const struct choice_load *l = &c->loads[i];

@@ -220,9 +220,21 @@ static uint32_t begun_on(const struct cvg_choices *c, uint32_t unit)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n_starts; i++) {
-        n += c->engine->batches[c->starts[i]].unit == unit;
+        n += c->starts[i] != CVG_ANY &&
+             c->engine->batches[c->starts[i]].unit == unit;
     }
     return n;
+}
+
+/* Where one more start goes: in place of one that was trimmed to nothing. */
+static uint32_t start_handle(struct cvg_choices *c)
+{
+    for (uint32_t i = 0; i < c->n_starts; i++) {
+        if (c->starts[i] == CVG_ANY) {
+            return i;
+        }
+    }
+    return c->n_starts++;
 }
 
 int cvg_choose_start(struct cvg_choices *c, uint32_t unit, uint32_t variant,
@@ -241,8 +253,9 @@ int cvg_choose_start(struct cvg_choices *c, uint32_t unit, uint32_t variant,
     b->variant = variant;
     b->first = first;
     b->last = last;
-    c->starts[c->n_starts++] = (uint32_t)(b - e->batches);
-    return (int)c->n_starts - 1;
+    uint32_t handle = start_handle(c);
+    c->starts[handle] = (uint32_t)(b - e->batches);
+    return (int)handle;
 }
 
 bool cvg_choose_switch(struct cvg_choices *c, uint32_t unit, uint32_t variant)
@@ -256,7 +269,8 @@ bool cvg_choose_switch(struct cvg_choices *c, uint32_t unit, uint32_t variant)
 
 static struct batch *chosen_batch(struct cvg_choices *c, int batch)
 {
-    assert(batch >= 0 && (uint32_t)batch < c->n_starts);
+    assert(batch >= 0 && (uint32_t)batch < c->n_starts &&
+           c->starts[batch] != CVG_ANY);
     return &c->engine->batches[c->starts[batch]];
 }
 
@@ -281,6 +295,10 @@ void cvg_choose_trim(struct cvg_choices *c, int batch, uint32_t n)
     struct batch *b = chosen_batch(c, batch);
     while (b->n > n) {
         c->engine->slots[b->slots[--b->n]].taken = false;
+    }
+    if (n == 0) {
+        cvg__batch_give(c->engine, b);
+        c->starts[batch] = CVG_ANY;
     }
 }
 

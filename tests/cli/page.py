@@ -171,7 +171,7 @@ class File(Page):
         example = os.path.join(SOURCE, "examples", "xavier-nx-coral")
         self.box = os.path.join(example, "box.yaml")
         self.workload = os.path.join(example, "bursty.yaml")
-        self.sim("--duration", "12s")
+        self.sim("--load", "0.6", "--duration", "12s")
         spans = self.data()["groups"][0]["timeline"]["spans"]
         ahead = [s for s in spans if s[8] == 0 and s[6] == 0]
         self.assertGreater(len(ahead), 0)
