@@ -162,9 +162,8 @@ bool cvg_choose_switch(struct cvg_choices *choices, uint32_t unit,
  * now on. False: the batch is full. */
 bool cvg_choose_request(struct cvg_choices *choices, int batch,
                         const struct cvg_request *request);
-/* Keeps only the first n requests of the batch (0: the batch is not
- * begun, and its handle is no more);
- * the others are waiting as before. */
+/* Keeps only the first n requests of the batch (0: it is not begun, and its
+ * handle is no more); the others are waiting as before. */
 void cvg_choose_trim(struct cvg_choices *choices, int batch, uint32_t n);
 /* Kinds that ruled out a cheaper or better way for the batch. */
 void cvg_choose_binding(struct cvg_choices *choices, int batch, uint32_t kinds);
