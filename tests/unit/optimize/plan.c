@@ -412,17 +412,16 @@ static void what_a_frugal_plan_keeps_stays(void **state)
     world_variant(&t.w, "fair", 0.8);
     world_variant(&t.w, "good", 0.9);
     world_profile(&t.w, "fair", "tpu", 1, 2, 4);
-    world_profile(&t.w, "good", "tpu", 1, 5, 10);
-    world_profile(&t.w, "fair", "cpu", 1, 0.2, 500);
-    world_profile(&t.w, "good", "cpu", 1, 0.2, 500);
+    world_profile(&t.w, "good", "tpu", 1, 8, 10);
+    world_profile(&t.w, "fair", "cpu", 1, 1.5, 500);
     world_slo_accuracy(world_app(&t.w, "a0"), 0.7);
     world_slo_accuracy(world_app(&t.w, "a1"), 0.9);
     for (size_t v = 0; v < 2; v++) {
         t.w.box->variants[v].weights_bytes = 1 << 20;
     }
     ready(&t);
-    t.q.rates_rps[0] = 400;
-    t.q.rates_rps[1] = 100;
+    t.q.rates_rps[0] = 380;
+    t.q.rates_rps[1] = 50;
     make(&t);
     assert_true(t.plan.frugal && t.plan.busy[0] > 1);
     struct cvg_plan first = t.plan;

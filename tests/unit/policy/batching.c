@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 /* A batch of n takes 4 + 2n ms; up to 4. */
-static void one_unit(struct world *w)
+static void one_unit(struct world *w, uint32_t in_flight)
 {
     world_init(w);
-    world_device(w, "d0", CVG_FCFS, 1, 1);
+    world_device(w, "d0", CVG_FCFS, 1, in_flight);
     world_variant(w, "v0", 0.9);
     world_profile(w, "v0", "d0", 1, 6, 1);
     world_profile(w, "v0", "d0", 4, 12, 1);
@@ -24,14 +24,19 @@ static void check(struct world *w, const char *rule, const char *expected)
     world_fini(w);
 }
 
+static void start(struct world *w, const char *rule)
+{
+    char policy[64];
+    (void)snprintf(policy, sizeof policy, "order=edf,batching=%s", rule);
+    one_unit(w, 1);
+    world_start(w, policy);
+}
+
 /* Three arrive at 0, 2 and 4 ms and are due 30 ms later; then nobody. */
 static void three(const char *rule, const char *expected)
 {
     struct world w;
-    char policy[64];
-    (void)snprintf(policy, sizeof policy, "order=edf,batching=%s", rule);
-    one_unit(&w);
-    world_start(&w, policy);
+    start(&w, rule);
     for (int k = 0; k < 3; k++) {
         world_arrive(&w, CVG_MS(2 * k), "a0", CVG_MS(30));
     }
@@ -92,11 +97,7 @@ static void full_batches_begin(void **state)
                                         "nexus"};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         struct world w;
-        char policy[64];
-        (void)snprintf(policy, sizeof policy, "order=edf,batching=%s",
-                       rules[i]);
-        one_unit(&w);
-        world_start(&w, policy);
+        start(&w, rules[i]);
         for (int k = 0; k < 4; k++) {
             world_arrive(&w, CVG_MS(k), "a0", CVG_MS(50));
         }
@@ -115,7 +116,7 @@ static void nexus_has_a_target(void **state)
 {
     (void)state;
     struct world w;
-    one_unit(&w);
+    one_unit(&w, 1);
     world_start(&w, "order=edf,batching=nexus");
     for (int k = 0; k < 4; k++) {
         world_arrive(&w, CVG_MS(k), "a0", CVG_MS(20));
@@ -137,11 +138,7 @@ static void without_deadlines_nobody_waits(void **state)
                                         "aimd"};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         struct world w;
-        char policy[64];
-        (void)snprintf(policy, sizeof policy, "order=edf,batching=%s",
-                       rules[i]);
-        one_unit(&w);
-        world_start(&w, policy);
+        start(&w, rules[i]);
         world_arrive(&w, CVG_MS(1), "a0", 0);
         world_run_until(&w, CVG_MS(100));
         check(&w, rules[i],
@@ -156,12 +153,7 @@ static void each_batch_is_asked_about(void **state)
 {
     (void)state;
     struct world w;
-    world_init(&w);
-    world_device(&w, "d0", CVG_FCFS, 1, 2);
-    world_variant(&w, "v0", 0.9);
-    world_profile(&w, "v0", "d0", 1, 6, 1);
-    world_profile(&w, "v0", "d0", 4, 12, 1);
-    world_app(&w, "a0");
+    one_unit(&w, 2);
     world_start(&w, "order=edf,batching=none");
     world_arrive(&w, 0, "a0", CVG_MS(100));
     for (int k = 0; k < 4; k++) {
@@ -210,12 +202,7 @@ static void waits_in_one_go(void **state)
 {
     (void)state;
     struct world w;
-    world_init(&w);
-    world_device(&w, "d0", CVG_FCFS, 1, 2);
-    world_variant(&w, "v0", 0.9);
-    world_profile(&w, "v0", "d0", 1, 6, 1);
-    world_profile(&w, "v0", "d0", 4, 12, 1);
-    world_app(&w, "a0");
+    one_unit(&w, 2);
     world_start(&w, "order=edf,batching=deadline");
     world_arrive(&w, 0, "a0", CVG_MS(6));
     world_arrive(&w, CVG_MS(1), "a0", CVG_MS(11) + 1);
@@ -234,7 +221,7 @@ static void aimd_feels_its_way(void **state)
     (void)state;
     struct world w;
     struct tally t;
-    one_unit(&w);
+    one_unit(&w, 1);
     tally_begin(&t, &w, "order=edf,batching=aimd");
     for (int k = 0; k < 400; k++) { /* 500/s; four at once are 333/s */
         world_arrive(&w, CVG_MS(2 * k), "a0", CVG_MS(60));
@@ -258,7 +245,7 @@ static void waiting_makes_nobody_late(void **state)
         cvg_rng_init(&rng, seed, 0, 0);
         (void)snprintf(policy, sizeof policy, "order=edf,batching=%s",
                        rules[seed % 2]);
-        one_unit(&w);
+        one_unit(&w, 1);
         tally_begin(&t, &w, policy);
         cvg_time at = 0;
         uint64_t n = 0;
