@@ -121,6 +121,10 @@ struct cvg_place {
 struct cvg_policy_spec {
     char *name;
     char *allocation, *order, *batching, *exits;
+    /* Of plans; 0: as the allocation part has it (struct cvg_pace). */
+    cvg_span period, smoothing;
+    double burst;
+    double headroom; /* demand is taken so many times as large */
     /* Where each is written, for messages; NULL: nowhere. */
     const char *file; /* borrowed */
     struct cvg_place name_at, allocation_at, order_at, batching_at, exits_at;
@@ -175,6 +179,15 @@ uint32_t cvg_box_units(const struct cvg_box *box);
 /* Was the variant ever measured on the device, and does its memory hold it? */
 bool cvg_box_can_run(const struct cvg_box *box, uint32_t device,
                      uint32_t variant);
+
+/* Has the device memory for all that it can run; has every one? */
+bool cvg_box_device_holds_all(const struct cvg_box *box, uint32_t device);
+bool cvg_box_holds_all(const struct cvg_box *box);
+
+/* Does the app let its mean accuracy give way; does every app that asks for
+ * something? */
+bool cvg_app_scales(const struct cvg_app *app);
+bool cvg_box_scales(const struct cvg_box *box);
 
 /* Time to switch a unit of `device` to `variant`, not in its cache: the
  * profile's switch_ms, else fixed + per_mib x min(weights, cache); 0 for a

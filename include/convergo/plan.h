@@ -13,6 +13,9 @@
 /* What a plan is asked for: the box as it is now. */
 struct cvg_question {
     double rates_rps[CVG_MAX_APPS]; /* of arrivals, lately */
+    /* Of their numbers in 100 ms: variance over mean; 1 for independent ones,
+     * the least that counts. Known where the allocation's pace is smoothed. */
+    double dispersion[CVG_MAX_APPS];
     struct cvg_slo slos[CVG_MAX_APPS];
     double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
     bool enabled[CVG_MAX_VARIANTS];
@@ -40,6 +43,10 @@ struct cvg_plan {
     double served_rps[CVG_MAX_APPS];
     /* Its guaranteed throughput is out of reach: its windows are lost. */
     bool given_up[CVG_MAX_APPS];
+    /* The mean accuracy that windows of the app are to have: what it asks for
+     * or, where that gives way and demand is too high for it, what can be had;
+     * 0: its accuracy is not that of a mean. */
+    double accuracy[CVG_MAX_APPS];
     /* What one request a second more of the app would add, by weight, beyond
      * what it costs; below factor 1. */
     double worth[CVG_MAX_APPS];

@@ -196,6 +196,55 @@ uint64_t cvg_box_cache_need(const struct cvg_box *box, uint32_t device,
     return weights < cache ? weights : cache;
 }
 
+bool cvg_box_device_holds_all(const struct cvg_box *box, uint32_t device)
+{
+    const struct cvg_device *d = &box->devices[device];
+    uint64_t left = d->memory_bytes;
+    uint32_t n = 0;
+    for (uint32_t v = 0; v < box->n_variants; v++) {
+        if (cvg_box_can_run(box, device, v)) {
+            if (++n > d->resident || box->variants[v].memory_bytes > left) {
+                return false;
+            }
+            left -= box->variants[v].memory_bytes;
+        }
+    }
+    return true;
+}
+
+bool cvg_box_holds_all(const struct cvg_box *box)
+{
+    for (uint32_t d = 0; d < box->n_devices; d++) {
+        if (!cvg_box_device_holds_all(box, d)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cvg_app_scales(const struct cvg_app *app)
+{
+    bool gives_way = false;
+    for (size_t i = 0; i < app->n_relax; i++) {
+        gives_way = gives_way || app->relax[i] == CVG_SLO_ACCURACY;
+    }
+    return gives_way && app->accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+           cvg_slo_has(&app->slo, CVG_SLO_ACCURACY);
+}
+
+bool cvg_box_scales(const struct cvg_box *box)
+{
+    bool any = false;
+    for (size_t a = 0; a < box->n_apps; a++) {
+        bool asks = box->apps[a].slo.declared != 0;
+        if (asks && !cvg_app_scales(&box->apps[a])) {
+            return false;
+        }
+        any = any || asks;
+    }
+    return any;
+}
+
 cvg_span cvg_box_switch_time(const struct cvg_box *box, uint32_t device,
                              uint32_t variant)
 {

@@ -36,7 +36,7 @@ struct program {
     int mean_row[CVG_MAX_APPS];
     int device_row[CVG_MAX_DEVICES];
     bool *only;           /* [n_variants], scratch */
-    bool *whole;          /* [columns of lp] */
+    double *whole;        /* [columns of lp]: 1: 0 or 1, 0: any number */
     struct place *places; /* [n_places] of the columns that are ways */
     size_t n_places, max_places;
     uint32_t n_met, left_out; /* apps */
@@ -261,10 +261,13 @@ static bool mark_whole(struct program *p)
 {
     p->whole = calloc(p->lp.n_columns + 1, sizeof *p->whole);
     for (size_t i = 1; p->whole != NULL && i < p->lp.n_columns; i++) {
-        p->whole[i] = p->lp.elements[p->lp.starts[i]] == -1;
+        p->whole[i] = p->lp.elements[p->lp.starts[i]] == -1 ? 1 : 0;
     }
     return p->whole != NULL && !p->lp.failed;
 }
+
+/* Nodes of branch and bound. */
+#define MOST_NODES 2000U
 
 static enum cvg_status no_memory(struct cvg_error *err)
 {
@@ -281,7 +284,8 @@ static enum cvg_status solve_held(struct program *p, bool *exact,
     if (p->lp.failed || !mark_whole(p)) {
         return no_memory(err);
     }
-    return cvg__lp_solve_whole(&p->lp, p->whole, exact, err);
+    const struct cvg__whole whole = {.most = p->whole, .nodes = MOST_NODES};
+    return cvg__lp_solve_whole(&p->lp, &whole, exact, err);
 }
 
 /* --- creating ------------------------------------------------------------- */

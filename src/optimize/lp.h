@@ -11,6 +11,7 @@
 #include <convergo/status.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cvg__lp {           /* all zero: empty */
     double *lower, *upper; /* [n_rows] */
@@ -43,11 +44,20 @@ void cvg__lp_element(struct cvg__lp *lp, int row, double element);
  * was found, or there is none. */
 enum cvg_status cvg__lp_solve(struct cvg__lp *lp, struct cvg_error *err);
 
-/* The same with the columns of whole[] (true) either 0 or 1, by Cbc's branch
- * and bound, to a limit of nodes. *exact: it is the best; else the best that
- * was found. There are no duals, and costs do not count. One solve at a time
- * in a process: Cbc's driver is not thread-safe. */
-enum cvg_status cvg__lp_solve_whole(struct cvg__lp *lp, const bool *whole,
-                                    bool *exact, struct cvg_error *err);
+/* What of a program has to be whole, and how long to look. */
+struct cvg__whole {
+    double *most;   /* [n_columns]: whole, from 0 up to that; 0: any number */
+    double *start;  /* [n_columns]: a solution to begin with; NULL: none */
+    double gap;     /* to a better one is near enough */
+    uint32_t nodes; /* of branch and bound, at most */
+};
+
+/* The same with whole columns, by Cbc's branch and bound. *exact: no other
+ * solution is better by more than the gap; else it is the best that was found.
+ * There are no duals, and costs do not count. One solve at a time in a process:
+ * Cbc's driver is not thread-safe. */
+enum cvg_status cvg__lp_solve_whole(struct cvg__lp *lp,
+                                    const struct cvg__whole *whole, bool *exact,
+                                    struct cvg_error *err);
 
 #endif

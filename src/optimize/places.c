@@ -9,21 +9,6 @@ static uint64_t sum(uint64_t a, uint64_t b)
     return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
-/* Does the device's memory leave some of what it could run outside? */
-static bool is_short_of_memory(const struct cvg_box *box, uint32_t device)
-{
-    const struct cvg_device *d = &box->devices[device];
-    uint64_t bytes = 0;
-    uint32_t n = 0;
-    for (uint32_t v = 0; v < box->n_variants; v++) {
-        if (cvg_box_can_run(box, device, v)) {
-            bytes = sum(bytes, box->variants[v].memory_bytes);
-            n++;
-        }
-    }
-    return n > d->resident || bytes > d->memory_bytes;
-}
-
 static void add(struct cvg__places *p, uint32_t device, double units,
                 bool choosy)
 {
@@ -53,7 +38,7 @@ bool cvg__places_init(struct cvg__places *p, const struct cvg_box *box)
                 add(p, d, 1, true);
             }
         } else {
-            add(p, d, device->units, is_short_of_memory(box, d));
+            add(p, d, device->units, !cvg_box_device_holds_all(box, d));
         }
     }
     return true;
