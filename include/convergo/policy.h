@@ -53,6 +53,12 @@ const struct cvg_request *cvg_view_next(const struct cvg_view *view,
                                         const struct cvg_request *request);
 uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app);
 
+/* Of them, those that name a variant, or bounds of accuracy or energy, of their
+ * own. */
+uint32_t cvg_view_choosy(const struct cvg_view *view, uint32_t app);
+bool cvg_view_is_choosy(const struct cvg_view *view,
+                        const struct cvg_request *request);
+
 /* The bit of a device in a set of devices. Boxes with more than 64 share bits:
  * a set may then name too many, never too few. */
 static inline uint64_t cvg_device_bit(uint32_t device)
@@ -240,6 +246,9 @@ struct cvg_forming { /* a batch that could be begun on a unit now */
 
 struct cvg_batching_ops {
     const char *name;
+    /* Along routes, who would be late in a full batch gives way to those behind
+     * him. False: only where the batch is full without him. */
+    bool early_drop;
     size_t (*state_size)(const struct cvg_box *box); /* NULL: none; zeroed */
     /* How many of them to run now (1..n; less than `min` is as good as that),
      * or 0 and *until: none before, unless more come. */
@@ -252,8 +261,22 @@ struct cvg_batching_ops {
                  bool late);
 };
 
+/* How demand is followed, and when another plan is asked for. */
+struct cvg_pace {
+    cvg_span period; /* between plans */
+    /* Of the exponential average of arrivals; 0: a mean over 2 to 10 s. */
+    cvg_span smoothing;
+    /* A plan is asked for at once when a rate is clearly so many times what the
+     * last was made for, or that fraction of it; 1: any clear difference. */
+    double burst;
+};
+
 struct cvg_allocation_ops {
     const char *name;
+    struct cvg_pace pace; /* where the box says nothing else */
+    /* Devices serve what the plan says they hold (src/policy/routes.h), unless
+     * the order part decides jointly. */
+    bool routed;
     size_t (*state_size)(const struct cvg_box *box);
     /* Which variants should each device hold at the start? want[device *
      * n_variants + variant] in order of importance: 1 first, 0 not at all.
@@ -284,10 +307,13 @@ struct cvg_policy { /* parts are borrowed, static const */
     /* The order part decides by its own choose(). False: the parts are
      * composed, because another was named in place of its own. */
     bool joint;
+    /* What goes by this name on boxes like that one; NULL: itself. Not set
+     * where a part was named. */
+    const struct cvg_policy *(*on)(const struct cvg_box *box);
     /* Turns the parts into choices where the order part does not; set by
      * cvg_policy_parse(). */
-    void (*compose)(const struct cvg_policy *policy, void *order_state,
-                    void *batching_state, void *exits_state,
+    void (*compose)(const struct cvg_policy *policy, void *allocation_state,
+                    void *order_state, void *batching_state, void *exits_state,
                     const struct cvg_view *view, struct cvg_choices *choices);
 };
 
@@ -301,6 +327,10 @@ enum cvg_status cvg_policy_parse(const char *text,
 enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
                                      struct cvg_policy *out,
                                      struct cvg_error *err);
+/* `text`, or what the box's file says (NULL), as it is on that box. */
+enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
+                                  struct cvg_policy *out,
+                                  struct cvg_error *err);
 /* The k-th policy name, NULL past the last. */
 const char *cvg_policy_name(size_t k);
 

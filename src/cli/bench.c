@@ -190,10 +190,10 @@ static enum cvg_status read_box(struct bench *b, struct cvg_error *err)
 static enum cvg_status check_policies(const struct bench *b,
                                       struct cvg_error *err)
 {
-    struct cvg_policy base, parsed;
-    enum cvg_status status = cvg_policy_from_spec(&b->box->policy, &base, err);
+    struct cvg_policy parsed;
+    enum cvg_status status = cvg_policy_on_box(b->box, NULL, &parsed, err);
     for (size_t i = 0; i < b->n_policies && status == CVG_OK; i++) {
-        status = cvg_policy_parse(b->policies[i], &base, &parsed, err);
+        status = cvg_policy_on_box(b->box, b->policies[i], &parsed, err);
     }
     return status;
 }

@@ -275,20 +275,18 @@ static int check_options(const struct cvg_verb *verb, struct sim *s)
 
 static enum cvg_status resolve_policies(struct sim *s, struct cvg_error *err)
 {
-    struct cvg_policy base;
-    enum cvg_status status = cvg_policy_from_spec(&s->box->policy, &base, err);
-    if (status == CVG_OK && s->n_policies == 0) {
+    enum cvg_status status = CVG_OK;
+    if (s->n_policies == 0) {
         const char *name = s->box->policy.name;
         s->policies[0].label = name != NULL ? name : "convergo";
         s->policies[0].policy = &s->resolved[0];
-        s->resolved[0] = base;
         s->n_policies = 1;
-        return CVG_OK;
+        return cvg_policy_on_box(s->box, NULL, &s->resolved[0], err);
     }
     for (size_t i = 0; i < s->n_policies && status == CVG_OK; i++) {
         s->policies[i].policy = &s->resolved[i];
-        status =
-            cvg_policy_parse(s->policies[i].label, &base, &s->resolved[i], err);
+        status = cvg_policy_on_box(s->box, s->policies[i].label,
+                                   &s->resolved[i], err);
     }
     return status;
 }

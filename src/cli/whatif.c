@@ -211,12 +211,9 @@ enum cvg_status cvg_whatif(struct cvg_record *record, const char *text,
                            json_t **reports, struct cvg_error *err)
 {
     struct world w = {.record = record};
-    struct cvg_policy base, policy;
+    struct cvg_policy policy;
     enum cvg_status status =
-        cvg_policy_from_spec(&cvg_record_box(record)->policy, &base, err);
-    if (status == CVG_OK) {
-        status = cvg_policy_parse(text, &base, &policy, err);
-    }
+        cvg_policy_on_box(cvg_record_box(record), text, &policy, err);
     if (status != CVG_OK) {
         return status;
     }

@@ -17,9 +17,25 @@
         .offset = offsetof(struct cvg_policy_spec, name)                       \
     }
 
+static const struct cvg_range some_time = {1e6, 600e9, false, "1ms to 10min"};
+static const struct cvg_range times = {.min = 1, .max = 100};
+
+#define PLAN_FIELD(name, kind, how_much)                                       \
+    {                                                                          \
+        .key = #name, .type = CVG_FIELD_##kind, .range = &(how_much),          \
+        .offset = offsetof(struct cvg_policy_spec, name)                       \
+    }
+
 static const struct cvg_field policy_fields[] = {
-    POLICY_FIELD(name),     POLICY_FIELD(allocation), POLICY_FIELD(order),
-    POLICY_FIELD(batching), POLICY_FIELD(exits),
+    POLICY_FIELD(name),
+    POLICY_FIELD(allocation),
+    POLICY_FIELD(order),
+    POLICY_FIELD(batching),
+    POLICY_FIELD(exits),
+    PLAN_FIELD(period, SPAN, some_time),
+    PLAN_FIELD(smoothing, SPAN, some_time),
+    PLAN_FIELD(burst, NUMBER, times),
+    PLAN_FIELD(headroom, NUMBER, times),
 };
 
 static enum cvg_status check_policy(struct cvg_reader *reader,

@@ -187,6 +187,7 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->policy_wake = CVG_NEVER;
     e->next_probe = CVG_NEVER;
     e->watch_at = CVG_NEVER;
+    cvg__demand_init(e);
     e->demand.begun = CVG_NEVER;
     e->demand.asked_at = CVG_NEVER;
     e->demand.arranged_at = CVG_NEVER;
@@ -358,8 +359,8 @@ static void choose(struct cvg_engine *e)
     if (e->policy.joint) {
         e->policy.order->choose(e->order_state, &e->view, c);
     } else {
-        e->policy.compose(&e->policy, e->order_state, e->batching_state,
-                          e->exits_state, &e->view, c);
+        e->policy.compose(&e->policy, e->allocation_state, e->order_state,
+                          e->batching_state, e->exits_state, &e->view, c);
     }
     for (uint32_t i = 0; i < c->n_drops; i++) {
         cvg__end_unserved(e, c->drops[i].slot, CVG_OUTCOME_DROPPED,
@@ -406,8 +407,10 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     }
     bool settled = e->settled && event->type == CVG_EV_ARRIVAL &&
                    !e->residency_changed && e->now < e->policy_wake;
-    if ((e->n_waiting == 0 && event->type != CVG_EV_SOLVED) ||
-        e->n_free_units == 0) {
+    bool solved =
+        event->type == CVG_EV_SOLVED; /* there may be loads to ask for */
+    if ((e->n_waiting == 0 && !solved) ||
+        (e->n_free_units == 0 && !(solved && e->policy.allocation->routed))) {
         e->policy_wake = CVG_NEVER;
         e->settled = false;
     } else if (event->type == CVG_EV_ARRIVAL && event->arrival.more) {

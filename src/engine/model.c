@@ -279,12 +279,31 @@ void cvg__load_asked(struct cvg_engine *e, uint32_t device)
     }
 }
 
+/* Does somebody wait for a fuller batch of what the device holds? What is asked
+ * for may put that out only when it has waited for long enough. */
+static bool is_held_back(const struct cvg_engine *e, uint32_t device)
+{
+    const struct device_state *d = &e->devices[device];
+    if (d->n_running > 0 || d->n_asked == 0 ||
+        insists(e, device, next_asked(e, device, CVG_ANY))) {
+        return false;
+    }
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        if (cvg__queue_next(e, a, NONE, cvg_device_bit(device), 0) != NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void cvg__retry_loads(struct cvg_engine *e)
 {
     for (uint32_t d = 0; d < e->box->n_devices; d++) {
         if (e->devices[d].try_loads) {
             e->devices[d].try_loads = false;
-            cvg__load_asked(e, d);
+            if (!is_held_back(e, d)) {
+                cvg__load_asked(e, d);
+            }
         }
     }
 }

@@ -132,6 +132,13 @@ static void thread_between(struct cvg_engine *e, struct queue *q, uint32_t i,
     }
 }
 
+/* The same for as long as it lives. */
+bool cvg__is_choosy(const struct slot *s)
+{
+    const uint32_t kinds = 1U << CVG_SLO_ACCURACY | 1U << CVG_SLO_ENERGY;
+    return s->request.variant != CVG_ANY || (s->overrides & kinds) != 0;
+}
+
 void cvg__queue_insert(struct cvg_engine *e, uint32_t i)
 {
     struct slot *slots = e->slots;
@@ -164,6 +171,7 @@ void cvg__queue_insert(struct cvg_engine *e, uint32_t i)
     }
     thread_between(e, q, i, prev, next);
     q->n++;
+    q->n_choosy += cvg__is_choosy(s);
     e->n_waiting++;
 }
 
@@ -192,6 +200,7 @@ void cvg__queue_remove(struct cvg_engine *e, uint32_t i)
         slots[s->next].prev = s->prev;
     }
     q->n--;
+    q->n_choosy -= cvg__is_choosy(s);
     e->n_waiting--;
     e->settled = false;
 }

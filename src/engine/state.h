@@ -54,6 +54,7 @@ struct slot {
 /* Waiting requests of an app in the order of (level, key, id). */
 struct queue {
     uint32_t root, first, n;
+    uint32_t n_choosy; /* see cvg_view_choosy() */
 };
 
 /* A batch from its start to its end. */
@@ -151,7 +152,20 @@ struct cvg_choices {
 
 /* Arrivals of late, by app. */
 #define CVG_DEMAND_BUCKETS 101U
+#define CVG_DEMAND_LATEST 256U
 struct demand {
+    struct cvg_pace pace;
+    /* Where the pace has it so: exponential averages of the rate, and of the
+     * variance over the mean of what a bucket counts; the last: all apps. */
+    double average_rps[CVG_MAX_APPS + 1];
+    double dispersion[CVG_MAX_APPS + 1];
+    uint32_t n_buckets; /* that have gone into them */
+    bool shifted; /* an average has been put right since the last bucket */
+    struct {
+        cvg_time at;
+        uint32_t app;
+    } latest[CVG_DEMAND_LATEST]; /* arrivals, a ring */
+    uint64_t n_latest;           /* ever */
     uint32_t *counts; /* [CVG_DEMAND_BUCKETS * n_apps], a ring of buckets */
     uint32_t known[CVG_MAX_APPS]; /* full buckets that tell its rate as it is */
     uint32_t current;             /* the bucket that is being filled ... */
@@ -238,6 +252,7 @@ struct cvg_engine {
 
 /* queue.c */
 bool cvg__before(const struct slot *a, const struct slot *b);
+bool cvg__is_choosy(const struct slot *s);
 void cvg__queue_insert(struct cvg_engine *e, uint32_t slot);
 void cvg__queue_remove(struct cvg_engine *e, uint32_t slot);
 /* What could run a waiting request has changed. */
@@ -335,6 +350,7 @@ void cvg__watch(struct cvg_engine *e);
 void cvg__keep_watching(struct cvg_engine *e); /* while something runs */
 
 /* demand.c: what arrives, and the plan for it. */
+void cvg__demand_init(struct cvg_engine *e);
 void cvg__demand_offer(struct cvg_engine *e, uint32_t app);
 void cvg__demand_advance(struct cvg_engine *e);
 void cvg__demand_ask(struct cvg_engine *e);

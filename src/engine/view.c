@@ -85,6 +85,18 @@ uint32_t cvg_view_waiting(const struct cvg_view *view, uint32_t app)
     return engine_of(view)->queues[app].n;
 }
 
+uint32_t cvg_view_choosy(const struct cvg_view *view, uint32_t app)
+{
+    return engine_of(view)->queues[app].n_choosy;
+}
+
+bool cvg_view_is_choosy(const struct cvg_view *view,
+                        const struct cvg_request *request)
+{
+    (void)view;
+    return cvg__is_choosy(slot_of(request));
+}
+
 bool cvg_view_before(const struct cvg_view *view, const struct cvg_request *a,
                      const struct cvg_request *b)
 {

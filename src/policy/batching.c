@@ -1,9 +1,9 @@
 /* What batching rules that wait have in common. */
 #include "policy/batching.h"
 
-/* On the unit when it holds nothing else: what is begun before waits there. */
-static cvg_span time_of(const struct cvg_view *view,
-                        const struct cvg_forming *batch, uint32_t n)
+/* What is begun before waits there. */
+cvg_span cvg__batch_time(const struct cvg_view *view,
+                         const struct cvg_forming *batch, uint32_t n)
 {
     uint32_t device = batch->unit->device;
     uint32_t size = n > batch->min ? n : batch->min;
@@ -20,7 +20,7 @@ cvg_time cvg__batch_latest(const struct cvg_view *view,
     if (batch->due == CVG_NEVER || n > batch->max) {
         return CVG_NEVER;
     }
-    return batch->due - time_of(view, batch, n);
+    return batch->due - cvg__batch_time(view, batch, n);
 }
 
 uint32_t cvg__batch_wait(const struct cvg_view *view,
@@ -44,7 +44,7 @@ uint32_t cvg__batch_half(const struct cvg_view *view,
     uint32_t low = batch->min, high = batch->max;
     while (low < high) {
         uint32_t middle = high - (high - low) / 2;
-        if (time_of(view, batch, middle) <= half) {
+        if (cvg__batch_time(view, batch, middle) <= half) {
             low = middle;
         } else {
             high = middle - 1;

@@ -4,6 +4,11 @@
 
 #include "policy/parts.h"
 
+/* What n requests take on the unit when it holds nothing else, changing to the
+ * variant included, by a high quantile. */
+cvg_span cvg__batch_time(const struct cvg_view *view,
+                         const struct cvg_forming *batch, uint32_t n);
+
 /* The last instant at which n requests can be begun and be in time for the
  * first, by a high quantile of the time. CVG_NEVER: it has no deadline, or
  * there is no batch of n. */

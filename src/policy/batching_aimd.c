@@ -1,10 +1,12 @@
 /* Feels its way to a size: after a batch that was in time the next is twice as
  * large, after one that was late half as large, for each variant on each unit.
- * Waits for a full batch, though not until the first would be late for it.
+ * Waits for a full batch, to the last moment at which the first could be in
+ * time by itself: that it is late in what has come together is what teaches.
  *
  * Crankshaw et al., "Clipper: A Low-Latency Online Prediction Serving System",
  * NSDI 2017, section 4.3, on the batch sizes 1, 2, 4, ... as the authors of
- * Proteus built it for comparison: a step up or down the list. */
+ * Proteus built it for comparison: a step up or down the list, and no early
+ * drop (order `fifo`). */
 #include "policy/batching.h"
 
 #include <stdint.h>
@@ -35,7 +37,7 @@ static uint32_t size(void *state, const struct cvg_view *view,
     uint8_t step = *step_of(state, view, batch->unit, batch->variant);
     uint32_t target = 1U << step;
     target = target < batch->max ? target : batch->max;
-    cvg_time last = cvg__batch_latest(view, batch, target);
+    cvg_time last = cvg__batch_latest(view, batch, batch->min);
     if (batch->n < target && last != CVG_NEVER && view->now < last) {
         *until = last;
         return 0;
@@ -54,5 +56,8 @@ static void done(void *state, const struct cvg_view *view,
     *step = (uint8_t)(*step + up - (late && *step > 0));
 }
 
-const struct cvg_batching_ops cvg_batching_aimd = {
-    .name = "aimd", .state_size = state_size, .size = size, .done = done};
+const struct cvg_batching_ops cvg_batching_aimd = {.name = "aimd",
+                                                   .early_drop = true,
+                                                   .state_size = state_size,
+                                                   .size = size,
+                                                   .done = done};

@@ -10,5 +10,5 @@ static uint32_t size(void *state, const struct cvg_view *view,
                            cvg__batch_latest(view, batch, batch->max), until);
 }
 
-const struct cvg_batching_ops cvg_batching_fixed = {.name = "fixed",
-                                                    .size = size};
+const struct cvg_batching_ops cvg_batching_fixed = {
+    .name = "fixed", .early_drop = true, .size = size};

@@ -1,12 +1,18 @@
 /* Early drop with a target: the largest batch that takes half of the time that
- * a request has.
+ * a request has. Requests that would be late are dropped before, by the order
+ * part and by routing.
  *
  * Shen et al., "Nexus: A GPU Cluster Engine for Accelerating DNN-Based Video
- * Analysis", SOSP 2019, section 6.3. `nexus` waits until the target is there,
- * or it would be late for the first, as the authors of Proteus built it for
- * comparison; `nexus-wc` does not wait, as the paper says. Requests that would
- * be late are dropped before by the order part. */
+ * Analysis", SOSP 2019, section 6.3. `nexus-wc` never waits, as the paper says.
+ * `nexus` waits as the authors of Proteus built it for comparison: from the
+ * moment at which a unit could begin, as long as a request that comes just then
+ * could wait for a full batch; who came before may be too late by then. */
 #include "policy/batching.h"
+
+static size_t state_size(const struct cvg_box *box)
+{
+    return cvg_box_units(box) * sizeof(cvg_time); /* waits since; 0: not */
+}
 
 static uint32_t up_to_target(const struct cvg_view *view,
                              const struct cvg_forming *batch)
@@ -18,13 +24,18 @@ static uint32_t up_to_target(const struct cvg_view *view,
 static uint32_t by_timer(void *state, const struct cvg_view *view,
                          const struct cvg_forming *batch, cvg_time *until)
 {
-    (void)state;
+    cvg_time *since = (cvg_time *)state + batch->unit->index;
     uint32_t target = cvg__batch_half(view, batch);
-    cvg_time last = cvg__batch_latest(view, batch, target);
-    if (batch->n < target && last != CVG_NEVER && view->now < last) {
-        *until = last;
-        return 0;
+    if (batch->n < target && batch->window != CVG_NEVER) {
+        *since = *since == 0 ? view->now + 1 : *since;
+        cvg_time last =
+            *since - 1 + batch->window - cvg__batch_time(view, batch, target);
+        if (view->now < last) {
+            *until = last;
+            return 0;
+        }
     }
+    *since = 0;
     return up_to_target(view, batch);
 }
 
@@ -37,6 +48,8 @@ static uint32_t at_once(void *state, const struct cvg_view *view,
 }
 
 const struct cvg_batching_ops cvg_batching_nexus = {.name = "nexus",
+                                                    .early_drop = true,
+                                                    .state_size = state_size,
                                                     .size = by_timer};
-const struct cvg_batching_ops cvg_batching_nexus_wc = {.name = "nexus-wc",
-                                                       .size = at_once};
+const struct cvg_batching_ops cvg_batching_nexus_wc = {
+    .name = "nexus-wc", .early_drop = true, .size = at_once};

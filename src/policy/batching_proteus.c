@@ -15,5 +15,5 @@ static uint32_t size(void *state, const struct cvg_view *view,
                            cvg__batch_latest(view, batch, batch->n + 1), until);
 }
 
-const struct cvg_batching_ops cvg_batching_proteus = {.name = "proteus",
-                                                      .size = size};
+const struct cvg_batching_ops cvg_batching_proteus = {
+    .name = "proteus", .early_drop = true, .size = size};

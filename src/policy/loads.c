@@ -101,14 +101,23 @@ static void load_for(const struct cvg_view *view, struct cvg_choices *choices,
     }
 }
 
-void cvg__load_for_homeless(const struct cvg_view *view,
-                            struct cvg_choices *choices)
+void cvg__load_for_homeless_but(const struct cvg_view *view,
+                                struct cvg_choices *choices,
+                                cvg__is_other *is_other, const void *context)
 {
     for (uint32_t a = 0; a < view->n_apps; a++) {
         const struct cvg_request *r = cvg_view_next_on(view, a, NULL, 0, 0);
         for (uint32_t k = 0; r != NULL && k < LOOKS_AT; k++) {
-            load_for(view, choices, r);
+            if (is_other == NULL || !is_other(context, r)) {
+                load_for(view, choices, r);
+            }
             r = cvg_view_next_on(view, a, r, 0, 0);
         }
     }
+}
+
+void cvg__load_for_homeless(const struct cvg_view *view,
+                            struct cvg_choices *choices)
+{
+    cvg__load_for_homeless_but(view, choices, NULL, NULL);
 }

@@ -8,8 +8,6 @@
  * on the same unit, and is made again at the next call. */
 #include "policy/parts.h"
 
-#include "policy/loads.h"
-
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
@@ -43,7 +41,9 @@ struct scheduling {
     struct plan plans[CVG_MAX_UNITS];
     struct begun begun[CVG_MAX_UNITS];
     uint32_t n_begun;
-    uint64_t waiting; /* apps whose batches have been held back, bits */
+    uint64_t waiting;        /* apps whose batches have been held back, bits */
+    cvg__is_other *is_other; /* NULL: all requests are ours */
+    const void *context;     /* of that */
     uint32_t room;    /* over all units: batches to begin, requests to add */
     uint64_t devices; /* that have room */
 };
@@ -133,7 +133,9 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
     uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
     double accuracy = s->view->box->variants[variant].accuracy[last];
-    if (min == 0 || accuracy < wanted - 1e-12 ||
+    /* Too few wait for a batch of that? Then another way, or for more. */
+    if (min == 0 || min > cvg_view_waiting(s->view, r->app) ||
+        accuracy < wanted - 1e-12 ||
         cvg_view_residency(s->view, device, variant) != CVG_RESIDENT) {
         return;
     }
@@ -451,6 +453,9 @@ static void plan_all(struct scheduling *s)
     uint32_t left_of_others = left;
     const struct cvg_request *r;
     while (left > 0 && (r = take_first(view, &cursors)) != NULL) {
+        if (s->is_other != NULL && s->is_other(s->context, r)) {
+            continue;
+        }
         if ((cvg_view_devices(view, r) & s->devices) != 0) {
             left--;
         } else if (--left_of_others == 0) {
@@ -460,17 +465,19 @@ static void plan_all(struct scheduling *s)
     }
 }
 
-void cvg__compose(const struct cvg_policy *policy, void *order_state,
-                  void *batching_state, void *exits_state,
-                  const struct cvg_view *view, struct cvg_choices *choices)
+void cvg__compose_but(const struct cvg_policy *policy, void *batching_state,
+                      void *exits_state, const struct cvg_view *view,
+                      struct cvg_choices *choices, uint64_t apps,
+                      cvg__is_other *is_other, const void *context)
 {
     struct scheduling s;
     s.policy = policy;
     s.exits_state = exits_state;
     s.view = view;
     s.choices = choices;
-    s.waiting = 0;
-    (void)order_state;
+    s.waiting = apps;
+    s.is_other = is_other;
+    s.context = context;
     for (uint32_t u = 0; u < view->n_units; u++) {
         s.plans[u].closed = false;
     }
@@ -479,5 +486,15 @@ void cvg__compose(const struct cvg_policy *policy, void *order_state,
     do {
         plan_all(&s);
     } while (apply_batching(&s, batching_state));
-    cvg__load_for_homeless(view, choices);
+    cvg__load_for_homeless_but(view, choices, is_other, context);
+}
+
+void cvg__compose(const struct cvg_policy *policy, void *allocation_state,
+                  void *order_state, void *batching_state, void *exits_state,
+                  const struct cvg_view *view, struct cvg_choices *choices)
+{
+    (void)allocation_state;
+    (void)order_state;
+    cvg__compose_but(policy, batching_state, exits_state, view, choices, 0,
+                     NULL, NULL);
 }

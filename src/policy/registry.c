@@ -4,14 +4,18 @@
  * linking. A policy's name stands for an order part of the same name with the
  * batching and allocation that its authors give it. */
 #include "policy/parts.h"
+#include "policy/routes.h"
 
 #include "base/nearest.h"
 #include <stdio.h>
 #include <string.h>
 
 static const struct cvg_allocation_ops *const allocations[] = {
-    &cvg_allocation_none,
-    &cvg_allocation_fluid,
+    &cvg_allocation_none,       &cvg_allocation_fluid,
+    &cvg_allocation_milp,       &cvg_allocation_dp,
+    &cvg_allocation_infaas,     &cvg_allocation_sommelier,
+    &cvg_allocation_clipper_ht, &cvg_allocation_clipper_ha,
+    &cvg_allocation_static,
 };
 static const struct cvg_order_ops *const orders[] = {
     &cvg_order_fifo,           &cvg_order_edf,
@@ -32,13 +36,37 @@ static const struct cvg_exits_ops *const exit_rules[] = {
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-#define PLANNED(allocation_part, order_part)                                   \
+#define PLANNED(allocation_part, order_part, other)                            \
     {                                                                          \
         .allocation = &(allocation_part), .order = &(order_part),              \
         .batching = &cvg_batching_greedy, .exits = &cvg_exits_last,            \
-        .compose = cvg__compose                                                \
+        .on = (other)                                                          \
     }
-#define WHOLE(order_part) PLANNED(cvg_allocation_none, order_part)
+#define WHOLE_ON(order_part, other)                                            \
+    PLANNED(cvg_allocation_none, order_part, other)
+#define WHOLE(order_part) WHOLE_ON(order_part, NULL)
+/* As Proteus' authors compare. */
+#define SCALED(allocation_part, order_part, batching_part)                     \
+    {                                                                          \
+        .allocation = &(allocation_part), .order = &(order_part),              \
+        .batching = &(batching_part), .exits = &cvg_exits_last                 \
+    }
+
+/* On boxes whose devices cannot hold all that they run, what they hold follows
+ * demand. */
+static const struct cvg_policy *infaas_on(const struct cvg_box *box)
+{
+    static const struct cvg_policy scaled =
+        SCALED(cvg_allocation_infaas, cvg_order_edf, cvg_batching_nexus_wc);
+    return cvg_box_holds_all(box) ? NULL : &scaled;
+}
+
+static const struct cvg_policy *convergo_on(const struct cvg_box *box)
+{
+    static const struct cvg_policy scaled =
+        SCALED(cvg_allocation_milp, cvg_order_convergo, cvg_batching_greedy);
+    return cvg_box_holds_all(box) || !cvg_box_scales(box) ? NULL : &scaled;
+}
 
 static const struct {
     const char *name;
@@ -51,12 +79,21 @@ static const struct {
     {"least-slack", WHOLE(cvg_order_least_slack)},
     {"slo-mael", WHOLE(cvg_order_slo_mael)},
     {"heft", WHOLE(cvg_order_heft)},
-    {"infaas", WHOLE(cvg_order_infaas)},
+    {"infaas", WHOLE_ON(cvg_order_infaas, infaas_on)},
     {"jellyfish", WHOLE(cvg_order_jellyfish)},
     {"alert", WHOLE(cvg_order_alert)},
     {"clockwork", WHOLE(cvg_order_clockwork)},
     {"dream", WHOLE(cvg_order_dream)},
-    {"convergo", PLANNED(cvg_allocation_fluid, cvg_order_convergo)},
+    {"proteus",
+     SCALED(cvg_allocation_milp, cvg_order_edf, cvg_batching_proteus)},
+    {"sommelier",
+     SCALED(cvg_allocation_sommelier, cvg_order_edf, cvg_batching_proteus)},
+    {"clipper-ht",
+     SCALED(cvg_allocation_clipper_ht, cvg_order_edf, cvg_batching_nexus_wc)},
+    {"clipper-ha",
+     SCALED(cvg_allocation_clipper_ha, cvg_order_edf, cvg_batching_nexus_wc)},
+    {"convergo",
+     PLANNED(cvg_allocation_fluid, cvg_order_convergo, convergo_on)},
 };
 
 const char *cvg_policy_name(size_t k)
@@ -111,10 +148,13 @@ static enum cvg_status set_part(struct cvg_policy *p, const char *part,
 }
 
 /* An order part that decides jointly does so with its own batching and exits:
- * naming another of these has the parts composed instead. */
+ * naming another of these has the parts composed instead, and so does an
+ * allocation that says where requests go. */
 static void settle(struct cvg_policy *p, bool own_parts_replaced)
 {
-    p->joint = p->order->choose != NULL && !own_parts_replaced;
+    p->joint = p->order->choose != NULL && !own_parts_replaced &&
+               !p->allocation->routed;
+    p->compose = p->allocation->routed ? cvg__route : cvg__compose;
 }
 
 static enum cvg_status find_policy(const char *name, struct cvg_policy *out,
@@ -166,6 +206,7 @@ enum cvg_status cvg_policy_parse(const char *text,
         if (status != CVG_OK) {
             return status;
         }
+        policy.on = NULL;
         replaced = replaced || strcmp(item, "batching") == 0 ||
                    strcmp(item, "exits") == 0;
         p += length + (p[length] == ',');
@@ -204,11 +245,33 @@ enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
         return refuse(spec, spec->name_at, &why, err);
     }
     for (size_t i = 0; i < COUNT(parts); i++) {
-        if (parts[i].name != NULL &&
-            set_part(out, parts[i].part, parts[i].name, &why) != CVG_OK) {
+        if (parts[i].name == NULL) {
+            continue;
+        }
+        out->on = NULL;
+        if (set_part(out, parts[i].part, parts[i].name, &why) != CVG_OK) {
             return refuse(spec, parts[i].at, &why, err);
         }
     }
     settle(out, spec->batching != NULL || spec->exits != NULL);
     return CVG_OK;
+}
+
+enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
+                                  struct cvg_policy *out, struct cvg_error *err)
+{
+    struct cvg_policy base;
+    enum cvg_status status = cvg_policy_from_spec(&box->policy, &base, err);
+    if (status == CVG_OK && text != NULL) {
+        status = cvg_policy_parse(text, &base, out, err);
+    } else if (status == CVG_OK) {
+        *out = base;
+    }
+    const struct cvg_policy *there =
+        status == CVG_OK && out->on != NULL ? out->on(box) : NULL;
+    if (there != NULL) {
+        *out = *there;
+        settle(out, false);
+    }
+    return status;
 }

@@ -109,12 +109,8 @@ static bool same_parts(const struct cvg_record_head *head,
 static enum cvg_status find_policy(struct cvg_record *r, struct cvg_error *err)
 {
     struct cvg_error why = {.text = ""};
-    struct cvg_policy base;
-    enum cvg_status status = cvg_policy_from_spec(&r->box->policy, &base, &why);
-    r->policy = base;
-    if (status == CVG_OK && r->head.policy[0] != '\0') {
-        status = cvg_policy_parse(r->head.policy, &base, &r->policy, &why);
-    }
+    const char *text = r->head.policy[0] != '\0' ? r->head.policy : NULL;
+    enum cvg_status status = cvg_policy_on_box(r->box, text, &r->policy, &why);
     if (status != CVG_OK) {
         return cvg_fail(err, status, "%.200s: its policy: %.200s", r->path,
                         why.text);

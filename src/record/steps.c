@@ -136,6 +136,7 @@ static void code_plan(struct cvg_codec *c, struct cvg_plan *p)
         cvg__code_finite(c, &p->served_rps[a]);
         cvg__code_flag(c, &p->given_up[a]);
         cvg__code_finite(c, &p->worth[a]);
+        cvg__code_finite(c, &p->accuracy[a]);
     }
     for (size_t d = 0; d < c->box->n_devices; d++) {
         cvg__code_finite(c, &p->price[d]);
@@ -353,6 +354,7 @@ static void code_question(struct cvg_codec *c, struct cvg_question *q)
 {
     for (size_t a = 0; a < c->box->n_apps; a++) {
         cvg__code_real(c, &q->rates_rps[a]);
+        cvg__code_real(c, &q->dispersion[a]);
         code_slo(c, &q->slos[a]);
     }
     for (size_t d = 0; d < c->box->n_devices; d++) {

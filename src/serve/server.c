@@ -271,16 +271,11 @@ static enum cvg_status open_engine(struct cvg__server *s, struct cvg_error *err)
 
 static enum cvg_status open_policy(struct cvg__server *s, struct cvg_error *err)
 {
-    struct cvg_policy base;
-    enum cvg_status status = cvg_policy_from_spec(&s->box->policy, &base, err);
-    if (status != CVG_OK || s->options->policy == NULL) {
-        s->policy = base;
-        s->policy_text =
-            s->box->policy.name != NULL ? s->box->policy.name : "convergo";
-        return status;
-    }
-    s->policy_text = s->options->policy;
-    return cvg_policy_parse(s->options->policy, &base, &s->policy, err);
+    const char *name = s->box->policy.name;
+    s->policy_text = s->options->policy != NULL ? s->options->policy
+                     : name != NULL             ? name
+                                                : "convergo";
+    return cvg_policy_on_box(s->box, s->options->policy, &s->policy, err);
 }
 
 static void log_warning(void *none, const char *message)

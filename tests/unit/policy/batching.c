@@ -111,7 +111,9 @@ static void full_batches_begin(void **state)
     }
 }
 
-/* Nexus aims at what takes half of 20 ms: three. */
+/* Nexus aims at what takes half of 20 ms: three. By its timer it then waits for
+ * as long as if the one that has come meanwhile had just come, which is too
+ * long; the rule that does not wait begins it at once. */
 static void nexus_has_a_target(void **state)
 {
     (void)state;
@@ -121,13 +123,13 @@ static void nexus_has_a_target(void **state)
     for (int k = 0; k < 4; k++) {
         world_arrive(&w, CVG_MS(k), "a0", CVG_MS(20));
     }
-    world_run_until(&w, CVG_MS(16));
+    world_run_until(&w, CVG_MS(30));
     check(&w, "nexus",
           "[   2] start r1,r2,r3 v0 on d0\n"
           "[  12] reply r1\n"
           "[  12] reply r2\n"
           "[  12] reply r3\n"
-          "[  13] start r4 v0 on d0\n");
+          "[  17] dropped r4 deadline\n");
 }
 
 /* Nobody's answer is waited for without a deadline. */
@@ -268,6 +270,167 @@ static void waiting_makes_nobody_late(void **state)
     }
 }
 
+/* --- by a plan ------------------------------------------------------------ */
+
+/* The same unit, serving what a plan has it serve. Two requests have the plan
+ * made; it is there at 221 ms, and what was before is not looked at. */
+static void start_routed(struct world *w, const char *order, const char *rule,
+                         cvg_span deadline)
+{
+    char policy[64];
+    (void)snprintf(policy, sizeof policy,
+                   "allocation=static,order=%s,batching=%s", order, rule);
+    one_unit(w, 1);
+    world_slo_deadline(&w->box->apps[0], deadline);
+    world_start(w, policy);
+    world_arrive(w, 0, "a0", 0);
+    world_arrive(w, CVG_MS(201), "a0", 0);
+    world_run_until(w, CVG_MS(299));
+    w->used = 0;
+    w->trace[0] = '\0';
+}
+
+/* As three(), at 300 ms. */
+static void three_routed(const char *rule, const char *expected)
+{
+    struct world w;
+    start_routed(&w, "edf", rule, CVG_MS(30));
+    for (int k = 0; k < 3; k++) {
+        world_arrive(&w, CVG_MS(300 + 2 * k), "a0", 0);
+    }
+    world_run_until(&w, CVG_MS(400));
+    check(&w, rule, expected);
+}
+
+/* But for aimd no other than without a plan: four take no more than half of the
+ * 30 ms, so that is the batch of the plan, too. */
+static void what_each_does_by_a_plan(void **state)
+{
+    (void)state;
+    three_routed("none", "[ 300] start r3 v0 on d0\n"
+                         "[ 306] reply r3\n"
+                         "[ 306] start r4 v0 on d0\n"
+                         "[ 312] reply r4\n"
+                         "[ 312] start r5 v0 on d0\n"
+                         "[ 318] reply r5\n");
+    three_routed("greedy", "[ 300] start r3 v0 on d0\n"
+                           "[ 306] reply r3\n"
+                           "[ 306] start r4,r5 v0 on d0\n"
+                           "[ 314] reply r4\n"
+                           "[ 314] reply r5\n");
+    three_routed("deadline", "[ 320] start r3,r4,r5 v0 on d0\n"
+                             "[ 330] reply r3\n"
+                             "[ 330] reply r4\n"
+                             "[ 330] reply r5\n");
+    three_routed("proteus", "[ 318] start r3,r4,r5 v0 on d0\n"
+                            "[ 328] reply r3\n"
+                            "[ 328] reply r4\n"
+                            "[ 328] reply r5\n");
+    three_routed("fixed", "[ 318] start r3,r4,r5 v0 on d0\n"
+                          "[ 328] reply r3\n"
+                          "[ 328] reply r4\n"
+                          "[ 328] reply r5\n");
+    three_routed("nexus", "[ 318] start r3,r4,r5 v0 on d0\n"
+                          "[ 328] reply r3\n"
+                          "[ 328] reply r4\n"
+                          "[ 328] reply r5\n");
+    three_routed("nexus-wc", "[ 300] start r3 v0 on d0\n"
+                             "[ 306] reply r3\n"
+                             "[ 306] start r4,r5 v0 on d0\n"
+                             "[ 314] reply r4\n"
+                             "[ 314] reply r5\n");
+    /* Two were in time, so it wants four, and waits for them as long as the
+     * first could be in time alone; then edf lets nobody else into the batch.
+     */
+    three_routed("aimd", "[ 324] start r3 v0 on d0\n"
+                         "[ 326] dropped r4 deadline\n"
+                         "[ 328] dropped r5 deadline\n"
+                         "[ 330] reply r3\n");
+}
+
+/* No batch is larger than the plan's: three, for half of 20 ms. */
+static void batches_are_those_of_the_plan(void **state)
+{
+    (void)state;
+    struct world w;
+    start_routed(&w, "edf", "greedy", CVG_MS(20));
+    world_arrive(&w, CVG_MS(300), "a0", 0);
+    for (int k = 0; k < 4; k++) {
+        world_arrive(&w, CVG_MS(305), "a0", CVG_MS(50));
+    }
+    world_run_until(&w, CVG_MS(400));
+    check(&w, "greedy",
+          "[ 300] start r3 v0 on d0\n"
+          "[ 306] reply r3\n"
+          "[ 306] start r4,r5,r6 v0 on d0\n"
+          "[ 316] reply r4\n"
+          "[ 316] reply r5\n"
+          "[ 316] reply r6\n"
+          "[ 316] start r7 v0 on d0\n"
+          "[ 322] reply r7\n");
+}
+
+/* Three were there and two have left: with the next there are two, and these
+ * wait for more as long as two can. */
+static void who_leaves_is_not_counted(void **state)
+{
+    (void)state;
+    struct world w;
+    start_routed(&w, "edf", "deadline", CVG_MS(30));
+    for (int k = 0; k < 3; k++) {
+        world_arrive(&w, CVG_MS(300 + k), "a0", 0);
+    }
+    world_cancel(&w, CVG_MS(303), 4);
+    world_cancel(&w, CVG_MS(303), 5);
+    world_arrive(&w, CVG_MS(306), "a0", 0);
+    world_run_until(&w, CVG_MS(400));
+    check(&w, "deadline",
+          "[ 322] start r3,r6 v0 on d0\n"
+          "[ 330] reply r3\n"
+          "[ 330] reply r6\n");
+}
+
+/* The timer begins with the wait, not with the arrival: r6 could wait until
+ * 317, the timer waits until 322. As its authors had it. */
+static void the_timer_makes_requests_late(void **state)
+{
+    (void)state;
+    struct world w;
+    start_routed(&w, "edf", "nexus", CVG_MS(20));
+    for (int k = 0; k < 4; k++) {
+        world_arrive(&w, CVG_MS(300 + k), "a0", 0);
+    }
+    world_run_until(&w, CVG_MS(400));
+    check(&w, "nexus",
+          "[ 302] start r3,r4,r5 v0 on d0\n"
+          "[ 312] reply r3\n"
+          "[ 312] reply r4\n"
+          "[ 312] reply r5\n"
+          "[ 317] dropped r6 deadline\n");
+}
+
+/* By the order that goes with it: late is how it learns that four are too many;
+ * then two are enough. */
+static void aimd_learns_by_being_late(void **state)
+{
+    (void)state;
+    struct world w;
+    start_routed(&w, "fifo", "aimd", CVG_MS(30));
+    for (int k = 0; k < 3; k++) {
+        world_arrive(&w, CVG_MS(300 + 2 * k), "a0", 0);
+    }
+    for (int k = 0; k < 3; k++) {
+        world_arrive(&w, CVG_MS(400 + 2 * k), "a0", 0);
+    }
+    world_run_until(&w, CVG_MS(409));
+    check(&w, "aimd",
+          "[ 324] start r3,r4,r5 v0 on d0\n"
+          "[ 334] reply r3 late\n"
+          "[ 334] reply r4 late\n"
+          "[ 334] reply r5\n"
+          "[ 402] start r6,r7 v0 on d0\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +443,11 @@ int main(void)
         cmocka_unit_test(waits_in_one_go),
         cmocka_unit_test(aimd_feels_its_way),
         cmocka_unit_test(waiting_makes_nobody_late),
+        cmocka_unit_test(what_each_does_by_a_plan),
+        cmocka_unit_test(batches_are_those_of_the_plan),
+        cmocka_unit_test(who_leaves_is_not_counted),
+        cmocka_unit_test(the_timer_makes_requests_late),
+        cmocka_unit_test(aimd_learns_by_being_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
