@@ -42,6 +42,10 @@
 /* Less energy than by that share makes no difference. */
 #define WORTH_SAVING 0.95
 #define MOST_PROGRAMS 400
+/* Where accuracy gives way, so many times the load is to fit, and what of the
+ * accuracy is kept is found to a part in 2^SCALE_STEPS. */
+#define SCALED_ROOM 1.1
+#define SCALE_STEPS 6
 #define NO_FLOW 1e-7    /* requests a second */
 #define NOBODY_ASKS 1e6 /* then any load can be served */
 
@@ -69,6 +73,8 @@ struct maker {
     uint32_t programs; /* solved */
     double score;      /* of the last one */
     bool given_up[CVG_MAX_APPS];
+    double accuracy[CVG_MAX_APPS]; /* the mean asked for now; less, if it gives
+                                    * way */
 };
 
 /* --- columns -------------------------------------------------------------- */
@@ -125,9 +131,10 @@ static bool add_device(struct maker *m, const struct cvg__wish *wish,
 }
 
 /* Is there something that counts, and something that reaches the mean? */
-static bool can_be_served(const struct cvg__columns *columns, size_t from)
+static bool can_be_served(const struct cvg__columns *columns, size_t from,
+                          bool scales)
 {
-    bool counts = false, reaches = false;
+    bool counts = false, reaches = scales;
     for (size_t i = from; i < columns->n; i++) {
         counts = counts || columns->items[i].value > 0;
         reaches = reaches || columns->items[i].gain >= 0;
@@ -157,7 +164,8 @@ static bool add_app(struct maker *m, uint32_t app)
         for (size_t i = these; pass > 0 && i < m->columns.n; i++) {
             m->columns.items[i].time_s *= NO_QUEUE;
         }
-        m->hopeless[app] = !can_be_served(&m->columns, from);
+        m->hopeless[app] = !can_be_served(&m->columns, from,
+                                          cvg_app_scales(&m->box->apps[app]));
     }
     return true;
 }
@@ -167,6 +175,7 @@ static bool add_columns(struct maker *m)
     for (uint32_t a = 0; a < m->box->n_apps; a++) {
         if (asks(m, a)) {
             m->rates_rps[a] = fmax(m->question->rates_rps[a], LEAST_RPS);
+            m->accuracy[a] = m->question->slos[a].accuracy;
             if (!add_app(m, a)) {
                 return false;
             }
@@ -265,6 +274,13 @@ static void blocking(struct maker *m)
     }
 }
 
+/* Over the mean that is asked for now. */
+static double gain_of(const struct maker *m, const struct cvg__column *c)
+{
+    double asked = m->question->slos[c->app].accuracy;
+    return c->gain + (asked - m->accuracy[c->app]) * c->value;
+}
+
 /* All columns where they can run. What is met counts in the app's row; in the
  * objective it has the app's `value`; NULL: what counts there is energy. */
 static void add_ways(struct maker *m, const double *value)
@@ -284,8 +300,9 @@ static void add_ways(struct maker *m, const double *value)
             cvg__lp_column(&m->lp, worth, time_of(m, c));
             cvg__lp_element(&m->lp, m->app_row[c->app], met);
             cvg__lp_element(&m->lp, m->place_row[k], time_of(m, c));
-            if (m->mean_row[c->app] >= 0 && c->gain != 0) {
-                cvg__lp_element(&m->lp, m->mean_row[c->app], c->gain);
+            double gain = gain_of(m, c);
+            if (m->mean_row[c->app] >= 0 && gain != 0) {
+                cvg__lp_element(&m->lp, m->mean_row[c->app], gain);
             }
             m->ways[n++] = (struct way){.column = i, .place = k};
         }
@@ -355,6 +372,66 @@ static enum cvg_status solve_factor(struct maker *m, struct cvg_error *err)
     if (status == CVG_OK && m->score > 0) {
         blocking(m);
         status = solve_factor_once(m, err);
+    }
+    return status;
+}
+
+/* --- accuracy gives way --------------------------------------------------- */
+
+static double least_accuracy(const struct maker *m, uint32_t app)
+{
+    const struct cvg_family *f = &m->box->families[m->box->apps[app].family];
+    double least = m->question->slos[app].accuracy;
+    for (size_t i = 0; i < f->n_variants; i++) {
+        const struct cvg_variant *v = &m->box->variants[f->variants[i]];
+        for (uint32_t x = 0; x < v->n_exits; x++) {
+            least = fmin(least, v->accuracy[x]);
+        }
+    }
+    return least;
+}
+
+static bool scales(const struct maker *m, uint32_t app)
+{
+    return planned(m, app) && is_of_mean(m, app) &&
+           cvg_app_scales(&m->box->apps[app]);
+}
+
+/* Apps that scale ask for that share of what lies between the least accurate
+ * answer and what they want. */
+static enum cvg_status solve_scaled(struct maker *m, double share,
+                                    struct cvg_error *err)
+{
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        if (scales(m, a)) {
+            double least = least_accuracy(m, a);
+            double asked = m->question->slos[a].accuracy;
+            m->accuracy[a] = least + share * (asked - least);
+        }
+    }
+    return solve_factor(m, err);
+}
+
+/* As accurate as the load allows. *factor: what it was, and what it is then. */
+static enum cvg_status scale(struct maker *m, double *factor,
+                             struct cvg_error *err)
+{
+    bool any = false;
+    for (uint32_t a = 0; a < m->box->n_apps; a++) {
+        any = any || scales(m, a);
+    }
+    if (!any || *factor >= SCALED_ROOM) {
+        return CVG_OK;
+    }
+    double kept = 0, step = 0.5;
+    enum cvg_status status = CVG_OK;
+    for (int i = 0; i < SCALE_STEPS && status == CVG_OK; i++, step /= 2) {
+        status = solve_scaled(m, kept + step, err);
+        kept += m->score >= SCALED_ROOM ? step : 0;
+    }
+    if (status == CVG_OK) {
+        status = solve_scaled(m, kept, err);
+        *factor = m->score;
     }
     return status;
 }
@@ -744,6 +821,7 @@ static enum cvg_status answer(struct maker *m, double factor,
     out->factor = factor;
     for (uint32_t a = 0; a < m->box->n_apps; a++) {
         out->rates_rps[a] = m->question->rates_rps[a];
+        out->accuracy[a] = is_of_mean(m, a) ? m->accuracy[a] : 0;
         out->given_up[a] = m->given_up[a] ||
                            (m->hopeless[a] && cvg_slo_has(&m->question->slos[a],
                                                           CVG_SLO_THROUGHPUT));
@@ -785,6 +863,9 @@ static enum cvg_status make(struct maker *m, struct cvg_plan *out,
                                   (!m->question->settled && factor < AT_EASE));
     if (status == CVG_OK && look) {
         status = arrange(m, solve_factor, &factor, err);
+    }
+    if (status == CVG_OK) {
+        status = scale(m, &factor, err);
     }
     if (status == CVG_OK && factor >= 1) {
         status = solve_factor(m, err);

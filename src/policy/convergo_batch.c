@@ -170,13 +170,12 @@ static bool holds_mean(const struct cvg_view *view, const struct cvg_request *r)
 /* Is there anything that reaches the mean? Else any answer is better than
  * none. */
 static bool mean_in_reach(const struct cvg_view *view,
-                          const struct cvg_request *r,
-                          const struct cvg__ways *ways)
+                          const struct cvg__ways *ways, double wanted)
 {
     for (uint32_t i = 0; i < ways->n; i++) {
         const struct cvg__way *way = &ways->ways[i];
-        if (way->accuracy >= view->apps[r->app].slo.accuracy &&
-            cvg_view_up(view, way->device) && usable(view, way)) {
+        if (way->accuracy >= wanted - 1e-12 && cvg_view_up(view, way->device) &&
+            usable(view, way)) {
             return true;
         }
     }
@@ -190,10 +189,10 @@ static double accuracy_floor(const struct cvg_view *view,
                              const struct cvg_request *r,
                              const struct cvg__ways *ways, uint32_t n)
 {
-    if (!holds_mean(view, r) || !mean_in_reach(view, r, ways)) {
+    double wanted = cvg__wanted_mean(view, r->app);
+    if (!holds_mean(view, r) || !mean_in_reach(view, ways, wanted)) {
         return 0;
     }
-    double wanted = view->apps[r->app].slo.accuracy;
     struct cvg_recent recent = cvg_view_recent(view, r->app);
     double in_hand =
         recent.accuracy > 0 ? (recent.accuracy - wanted) * recent.good : 0;

@@ -80,6 +80,15 @@ static uint32_t make_way(const struct cvg_view *view,
     return 0;
 }
 
+double cvg__wanted_mean(const struct cvg_view *view, uint32_t app)
+{
+    const struct cvg_plan *plan = cvg_view_plan(view);
+    double asked = view->apps[app].slo.accuracy;
+    return plan != NULL && plan->accuracy[app] > 0
+               ? fmin(asked, plan->accuracy[app])
+               : asked;
+}
+
 /* What the ways of a request are put in order by. */
 struct taste {
     bool accuracy_first; /* nobody asks for accuracy: more is better */
@@ -95,7 +104,7 @@ static struct taste taste_of(const struct cvg_view *view,
     bool mean = asked && app->accuracy_over == CVG_ACCURACY_PER_WINDOW;
     return (struct taste){
         .accuracy_first = !asked,
-        .wanted = mean ? app->slo.accuracy : 0,
+        .wanted = mean ? cvg__wanted_mean(view, r->app) : 0,
     };
 }
 

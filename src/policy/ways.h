@@ -42,4 +42,8 @@ const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
                                      const struct cvg_request *r,
                                      struct cvg__ways *own);
 
+/* The mean accuracy that windows of the app are to reach: what it asks for, or
+ * less, where the plan has that give way. */
+double cvg__wanted_mean(const struct cvg_view *view, uint32_t app);
+
 #endif
