@@ -306,6 +306,11 @@ static void process(struct cvg__server *s, struct cvg_text *t)
           s->n_batches);
     gauge(t, "process_resident_memory_bytes", "Resident memory.",
           resident_bytes());
+    struct cvg__planner_counts plans = cvg__planner_counts(s);
+    counter(t, "convergo_plans_total", "Plans that were made.", plans.made);
+    counter(t, "convergo_plans_failed_total",
+            "Plans that could not be made: the last one stays in force.",
+            plans.failed);
     record(s, t);
     head(t, "convergo_build_info", "gauge", "1, with the version as a label.");
     cvg__text_str(t, "convergo_build_info{");

@@ -24,8 +24,8 @@ struct cvg__planner {
     bool made;   /* ... it is answered */
     struct cvg_question question;
     struct cvg_plan plan;
-    struct cvg_error error; /* CVG_OK: there is a plan */
-    uint64_t failures;
+    struct cvg_error error;            /* CVG_OK: there is a plan */
+    struct cvg__planner_counts counts; /* the loop's */
 };
 
 static void *make_plans(void *argument)
@@ -103,10 +103,18 @@ void cvg__planner_take(struct cvg__server *s)
         event.type = CVG_EV_SOLVED;
         event.solved.answer = &p->plan;
         event.solved.size = sizeof p->plan;
-    } else if (p->failures++ == 0) { /* the last good plan stays in force */
+        p->counts.made++;
+    } else if (p->counts.failed++ ==
+               0) { /* the last good plan stays in force */
         cvg__log('W', "event=plan_failed error=\"%s\"", p->error.text);
     }
     cvg__drive(s, &event);
+}
+
+struct cvg__planner_counts cvg__planner_counts(const struct cvg__server *s)
+{
+    return s->planner != NULL ? s->planner->counts
+                              : (struct cvg__planner_counts){0};
 }
 
 void cvg__planner_close(struct cvg__server *s)

@@ -246,6 +246,12 @@ void cvg__planner_ask(struct cvg__server *server,
                       const struct cvg_question *question);
 void cvg__planner_take(struct cvg__server *server);
 void cvg__planner_close(struct cvg__server *server);
+/* Questions answered by a plan, and those that were not; 0 without planner. */
+struct cvg__planner_counts {
+    uint64_t made, failed;
+};
+struct cvg__planner_counts cvg__planner_counts(
+    const struct cvg__server *server);
 
 /* repository.c */
 /* Answers those that waited for what has now come, or gone, or failed. */

@@ -156,6 +156,15 @@ class Case(unittest.TestCase):
         cls.servers.append(s)
         return s
 
+    @staticmethod
+    def together(n, run):
+        """Calls run() in n threads, to their ends."""
+        workers = [threading.Thread(target=run) for _ in range(n)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
     def assertError(self, answer, status, *parts):
         self.assertEqual(answer[0], status, answer[2])
         self.assertEqual(answer[1]["Content-Type"], "application/json")

@@ -37,11 +37,7 @@ class Faults(_server.Case):
                 answers.append(s.call("POST", "/v2/models/fam/infer",
                                       {"inputs": X}, connection=c))
             c.close()
-        workers = [threading.Thread(target=client) for _ in range(threads)]
-        for t in workers:
-            t.start()
-        for t in workers:
-            t.join()
+        self.together(threads, client)
         return answers
 
     def test_batches_fail_and_go_elsewhere(self):
