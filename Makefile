@@ -3,10 +3,10 @@
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build demo test bench evaluate lint format clean fuzz
+.PHONY: help setup build demo test bench evaluate evaluate-scaling lint format clean fuzz
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
 	    $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Debian packages, ONNX Runtime, test images
@@ -29,6 +29,9 @@ bench: build ## measure; writes out/bench.json
 
 evaluate: build ## all policies on the example boxes; writes docs/evaluation.md
 	scripts/evaluate
+
+evaluate-scaling: build ## accuracy scaling; writes into docs/accuracy-scaling.md
+	scripts/evaluate-scaling
 
 lint: ## layout, static analysis, layers, purity
 	scripts/lint
