@@ -154,7 +154,7 @@ static void print_curve(void)
 
 int main(int argc, char **argv)
 {
-    if (bench_option(argc, argv, "--curve", NULL) != NULL) {
+    if (*bench_option(argc, argv, "--curve", "") != '\0') {
         print_curve();
         return 0;
     }
