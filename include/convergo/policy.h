@@ -247,7 +247,7 @@ struct cvg_forming { /* a batch that could be begun on a unit now */
 struct cvg_batching_ops {
     const char *name;
     /* Along routes, who would be late in a full batch gives way to those behind
-     * him. False: only where the batch is full without him. */
+     * him. False: only where batches would stay too small to keep up. */
     bool early_drop;
     size_t (*state_size)(const struct cvg_box *box); /* NULL: none; zeroed */
     /* How many of them to run now (1..n; less than `min` is as good as that),

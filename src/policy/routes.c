@@ -16,9 +16,11 @@
 
 struct route {
     uint32_t app, device, variant, exit, batch;
+    uint32_t keeps_up; /* the smallest batch that serves the rate */
     double rate_rps;
     double credit;    /* of smooth weighted round robin */
     uint32_t pending; /* requests that count towards it */
+    uint32_t behind;  /* batches in a row that were smaller than keeps up */
     bool open;        /* up, and the variant is there */
 };
 
@@ -76,6 +78,20 @@ static void index_by_device(struct routes *r, uint32_t n_devices)
     r->on[n_devices] = n;
 }
 
+static uint32_t keeps_up(const struct cvg_view *view, const struct cvg_flow *f)
+{
+    uint32_t n =
+        cvg_profile_min_batch(view->profile, f->variant, 0, f->exit, f->device);
+    for (; n < f->batch; n++) {
+        cvg_span time = cvg_profile_time(view->profile, f->variant, 0, f->exit,
+                                         f->device, n, CVG_MEAN);
+        if (n * 1e9 >= f->rate_rps * (double)time) {
+            break;
+        }
+    }
+    return n;
+}
+
 /* Those that go on keep who counts towards them. */
 static void take_plan(struct routes *r, const struct cvg_view *view)
 {
@@ -99,9 +115,11 @@ static void take_plan(struct routes *r, const struct cvg_view *view)
             .variant = f->variant,
             .exit = f->exit,
             .batch = f->batch,
+            .keeps_up = keeps_up(view, f),
             .rate_rps = f->rate_rps,
             .credit = before != NULL ? before->credit : 0,
             .pending = before != NULL ? before->pending : 0,
+            .behind = before != NULL ? before->behind : 0,
         };
         r->counted[f->app] += items[n - 1].pending;
     }
@@ -336,52 +354,78 @@ struct ready { /* a batch that could be begun */
     struct cvg_forming forming;
 };
 
-/* How many of the app go before the request, as far as that matters. */
-static uint32_t n_before(const struct routing *s, const struct route *route,
-                         const struct cvg_request *r, uint32_t most)
+/* Of those that count towards the route, are there enough for the batch without
+ * all that go before the request? The app's other routes have their share of
+ * them. */
+static bool can_spare(const struct routing *s, const struct route *route,
+                      const struct cvg_request *r, uint32_t n)
 {
     uint64_t bit = cvg_device_bit(route->device);
+    uint64_t spare = (uint64_t)(route->pending - n) *
+                     s->routes->counted[route->app] / route->pending;
     const struct cvg_request *other =
         cvg_view_next_on(s->view, route->app, NULL, bit, 0);
-    uint32_t n = 0;
-    while (other != r && n < most) {
-        n++;
+    for (uint64_t before = 0; other != r && before <= spare; before++) {
         other = cvg_view_next_on(s->view, route->app, other, bit, 0);
+    }
+    return other == r;
+}
+
+/* As large as the first can bear, or as large as there is. */
+static uint32_t borne(const struct routing *s, const struct cvg_unit *unit,
+                      const struct route *route, const struct cvg_request *r,
+                      uint32_t min, uint32_t max)
+{
+    uint32_t n = max;
+    while (s->policy->order->drops && n > min &&
+           cvg_view_finish(s->view, unit, route->variant, 0, route->exit, n,
+                           CVG_MEAN) > cvg_request_due(r)) {
+        n--;
     }
     return n;
 }
 
-/* Where a batch is full without those who would be late in it (or by the rule,
- * where it would be full with them), they give way; else it is no larger than
- * the first can bear. */
+#define BEHIND 2U /* one in a row is chance */
+
+/* A batch is no larger than its first can bear. But where only smaller ones
+ * come of that than keep up with the rate, everybody would wait until hardly
+ * time is left, for ever. So the first give way to those who can bear a full
+ * one, or one that keeps up (by an early-dropping rule always a full one). */
+static const struct cvg_request *instead(const struct routing *s,
+                                         const struct cvg_unit *unit,
+                                         const struct route *route, uint32_t *n)
+{
+    bool early = s->policy->batching->early_drop;
+    if (!early && (route->behind < BEHIND || *n >= route->keeps_up)) {
+        return NULL;
+    }
+    const uint32_t sizes[] = {route->batch, route->keeps_up};
+    for (int i = 0; i < (early ? 1 : 2); i++) {
+        if (*n >= sizes[i] || sizes[i] > route->pending) {
+            continue;
+        }
+        const struct cvg_request *r = first_for(s, unit, route, sizes[i]);
+        if (r != NULL && (early || can_spare(s, route, r, sizes[i]))) {
+            *n = sizes[i];
+            return r;
+        }
+    }
+    return NULL;
+}
+
 static bool form(const struct routing *s, const struct cvg_unit *unit,
                  struct route *route, struct ready *out)
 {
     uint32_t min = min_batch(s, route);
     uint32_t max = route->batch > min ? route->batch : min;
     uint32_t n = route->pending < max ? route->pending : max;
-    n = n < min ? min : n;
-    const struct cvg_request *r = NULL;
-    if (n == max) {
-        r = first_for(s, unit, route, n);
-        uint32_t spare = route->pending - n;
-        if (r != NULL && !s->policy->batching->early_drop &&
-            n_before(s, route, r, spare + 1) > spare) {
-            r = NULL;
-        }
+    const struct cvg_request *r = first_for(s, unit, route, min);
+    if (r == NULL) {
+        return false;
     }
-    while (r == NULL && n >= min) {
-        r = first_for(s, unit, route, min);
-        if (r == NULL) {
-            return false;
-        }
-        while (s->policy->order->drops && n > min &&
-               cvg_view_finish(s->view, unit, route->variant, 0, route->exit, n,
-                               CVG_MEAN) > cvg_request_due(r)) {
-            n--;
-        }
-    }
-    r = suitable(s, route, r, n);
+    n = borne(s, unit, route, r, min, n < min ? min : n);
+    const struct cvg_request *other = instead(s, unit, route, &n);
+    r = suitable(s, route, other != NULL ? other : r, n);
     if (r == NULL) {
         return false;
     }
@@ -420,6 +464,8 @@ static bool begin(struct routing *s, const struct ready *b, uint32_t n)
         cvg_choose_trim(s->choices, batch, 0);
         return false;
     }
+    bool behind = taken < route->keeps_up && route->keeps_up <= route->pending;
+    route->behind = behind ? route->behind + 1 : 0;
     uint32_t counted = taken < route->pending ? taken : route->pending;
     route->pending -= counted;
     s->routes->counted[route->app] -= counted;

@@ -104,8 +104,24 @@ static void orders_that_drop_and_that_do_not(void **state)
 {
     (void)state;
     struct world w;
-    /* With two full batches there, who would be late in one gives way. */
     one_of_nine(&w, "allocation=static,order=edf,batching=greedy");
+    CHECK_TRACE(&w, "[ 300] start r3 v0 on d0\n"
+                    "[ 306] reply r3\n"
+                    "[ 306] start r4 v0 on d0\n"
+                    "[ 312] reply r4\n"
+                    "[ 312] start r5,r6,r7,r8 v0 on d0\n"
+                    "[ 324] reply r5\n"
+                    "[ 324] reply r6\n"
+                    "[ 324] reply r7\n"
+                    "[ 324] reply r8\n"
+                    "[ 324] start r9,r10,r11,r12 v0 on d0\n"
+                    "[ 336] reply r9\n"
+                    "[ 336] reply r10\n"
+                    "[ 336] reply r11\n"
+                    "[ 336] reply r12\n");
+    world_fini(&w);
+    /* Who would be late in a full batch gives way. */
+    one_of_nine(&w, "allocation=static,order=edf,batching=nexus-wc");
     CHECK_TRACE(&w, "[ 300] start r3 v0 on d0\n"
                     "[ 306] reply r3\n"
                     "[ 306] start r5,r6,r7,r8 v0 on d0\n"

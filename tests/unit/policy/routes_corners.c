@@ -210,6 +210,39 @@ static void a_full_batch_is_full_without_the_first(void **state)
     world_fini(&w);
 }
 
+/* Batches of n take 4 + 2n ms, and requests have 26: one by one, a device does
+ * two thirds of what comes. When a crowd has come everybody begins so late that
+ * he could only run alone. It is got over, at the cost of those who come with
+ * it. */
+static void crowd_comes_to(uint32_t n_devices)
+{
+    struct story s;
+    devices(&s, n_devices, 6);
+    for (uint32_t d = 0; d < n_devices; d++) {
+        world_profile(&s.w, "v0", s.w.box->devices[d].name, 4, 12, 0);
+        route(d, 0, 250);
+        ready.flows[d].batch = 4;
+    }
+    world_slo_deadline(&s.w.box->apps[0], CVG_MS(26));
+    begin_by(&s, "allocation=static,order=edf,batching=deadline");
+    cvg_span gap = CVG_MS(4) / n_devices;
+    int n = (int)(CVG_S(2) / gap);
+    arrivals(&s, CVG_MS(700), gap, n);
+    arrivals(&s, CVG_MS(700), 0, (int)(20 * n_devices));
+    world_run_until(&s.w, CVG_S(4));
+    assert_true(s.w.ended[CVG_OUTCOME_DROPPED] >= 5 * n_devices);
+    assert_true(s.w.ended[CVG_OUTCOME_DROPPED] <= 20 * n_devices);
+    finish(&s);
+}
+
+static void a_crowd_is_got_over(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= DEVICES; n++) {
+        crowd_comes_to(n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +252,7 @@ int main(void)
         cmocka_unit_test(who_is_alone_does_not_wait_for_ever),
         cmocka_unit_test(two_that_wait_do_not_put_each_other_out),
         cmocka_unit_test(a_full_batch_is_full_without_the_first),
+        cmocka_unit_test(a_crowd_is_got_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
