@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 820, 460
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - LABELS, 44, HEIGHT - 48
 GAP = 14.5 # px between two names
 MOST_TICKS = 12
+STEPS = 5 # of the y axis
+NAMED = ("ours", "bound", "behind") # kinds of lines
 
 # Six hues, each solid and dashed: twelve thin lines that can be told apart.
 HUES = (("#2f6db3", "#7fb2ea"), ("#b8690f", "#e8a65a"), ("#2e8540", "#77c98a"),
@@ -27,6 +29,8 @@ STYLE = """
   .bound { stroke: #222; stroke-width: 2; fill: none;
            stroke-dasharray: 1.5 4; stroke-linecap: round; }
   .bound-name { fill: #222; font-weight: 700; }
+  .behind { fill: #8883; stroke: none; }
+  .behind-name { fill: #777; }
 """
 DARK = """
   text { fill: #d0d0d0; }
@@ -37,24 +41,26 @@ DARK = """
   .ours-name { fill: #ff5d6c; }
   .bound { stroke: #f0f0f0; }
   .bound-name { fill: #f0f0f0; }
+  .behind-name { fill: #999; }
 """
 
 
 class Line:
-    """`kind` is "ours", "bound", or the number of a thin line; points are
+    """`kind` is "ours", "bound", "behind" (an area behind the lines; its y is
+    a share of the height), or the number of a thin line; points are
     (x, y, half interval)."""
 
     def __init__(self, name, kind, points):
         self.name, self.kind, self.points = name, kind, points
 
     def classes(self):
-        if self.kind in ("ours", "bound"):
+        if self.kind in NAMED:
             return self.kind
         dashed = self.kind // len(HUES) % 2
         return "thin h%d%s" % (self.kind % len(HUES), " dash" * dashed)
 
     def name_class(self):
-        if self.kind in ("ours", "bound"):
+        if self.kind in NAMED:
             return self.kind + "-name"
         return "n%d" % (self.kind % len(HUES))
 
@@ -75,29 +81,36 @@ def style():
 
 
 class Scale:
-    """From values to px; y is a share."""
+    """From values to px."""
 
-    def __init__(self, xs):
-        self.low, self.high = min(xs), max(xs)
+    def __init__(self, xs, low=0, high=1):
+        self.left, self.right = min(xs), max(xs)
+        self.low, self.high = low, high
 
     def x(self, value):
-        width = self.high - self.low
-        part = (value - self.low) / width if width > 0 else 0.5
+        width = self.right - self.left
+        part = (value - self.left) / width if width > 0 else 0.5
         return LEFT + part * (RIGHT - LEFT)
 
-    @staticmethod
-    def y(value):
-        return BOTTOM - min(max(value, 0), 1) * (BOTTOM - TOP)
+    def y(self, value):
+        part = (value - self.low) / (self.high - self.low)
+        return BOTTOM - min(max(part, 0), 1) * (BOTTOM - TOP)
+
+    def of(self, line):
+        """The scale that its y has."""
+        return (Scale((self.left, self.right)) if line.kind == "behind"
+                else self)
 
 
 def axes(scale, xs, x_name, y_name):
     out = []
-    for tenth in range(0, 11, 2):
-        y = scale.y(tenth / 10)
+    for k in range(STEPS + 1):
+        value = scale.low + (scale.high - scale.low) * k / STEPS
+        y = scale.y(value)
         out.append('<line class="grid" x1="%g" y1="%.1f" x2="%g" y2="%.1f"/>'
                    % (LEFT, y, RIGHT, y))
         out.append('<text x="%g" y="%.1f" text-anchor="end">%g</text>'
-                   % (LEFT - 8, y + 4, tenth / 10))
+                   % (LEFT - 8, y + 4, round(value, 4)))
     for x in xs[::1 + len(xs) // MOST_TICKS]:
         out.append('<line class="grid" x1="%.1f" y1="%g" x2="%.1f" y2="%g"/>'
                    % (scale.x(x), TOP, scale.x(x), BOTTOM))
@@ -113,7 +126,10 @@ def axes(scale, xs, x_name, y_name):
 
 def drawn(scale, line):
     """The line, and through each point its interval."""
-    points = [(scale.x(x), scale.y(y)) for x, y, _ in line.points]
+    points = [(scale.x(x), scale.of(line).y(y)) for x, y, _ in line.points]
+    if line.kind == "behind":
+        points = ([(points[0][0], BOTTOM)] + points +
+                  [(points[-1][0], BOTTOM)])
     path = "M" + "L".join("%.1f %.1f" % point for point in points)
     bars = "".join("M%.1f %.1fV%.1f" % (scale.x(x), scale.y(y - half),
                                         scale.y(y + half))
@@ -145,7 +161,7 @@ def spread(wanted, gap, low, high):
 
 
 def names(scale, lines):
-    ends = sorted((scale.y(line.points[-1][1]), i)
+    ends = sorted((scale.of(line).y(line.points[-1][1]), i)
                   for i, line in enumerate(lines))
     places = spread([y for y, _ in ends], GAP, TOP, BOTTOM)
     out = []
@@ -160,10 +176,10 @@ def names(scale, lines):
     return out
 
 
-def chart(title, x_name, y_name, lines):
+def chart(title, x_name, y_name, lines, y_range=(0, 1)):
     """The SVG text. Lines are drawn in their order, the last one on top."""
     xs = sorted({x for line in lines for x, _, _ in line.points})
-    scale = Scale(xs)
+    scale = Scale(xs, *y_range)
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" '
              'width="%d" height="%d" role="img">' % (
                  WIDTH, HEIGHT, WIDTH, HEIGHT),
