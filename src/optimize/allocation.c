@@ -3,6 +3,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
 
 bool cvg__allocation_init(struct cvg__allocation *a, uint32_t n_types,
                           uint32_t n_variants, uint32_t n_queries)
@@ -182,4 +185,98 @@ void cvg__allocation_as_it_is(struct cvg__allocation *a)
             left -= a->hosts[h];
         }
     }
+}
+
+/* --- devices that are left over ------------------------------------------- */
+
+/* The most accurate variant of the query that the type can serve; NONE. */
+static uint32_t best_on(const struct cvg__allocation *a, uint32_t type,
+                        uint32_t q)
+{
+    for (uint32_t k = a->first[q]; k < a->first[q + 1]; k++) {
+        if (a->peak_rps[cvg__host(a, type, a->order[k])] > 0) {
+            return a->order[k];
+        }
+    }
+    return NONE;
+}
+
+/* Demand for each request that could be served. */
+static double pressure(const struct cvg__allocation *a, uint32_t q)
+{
+    double peak = cvg__allocation_capacity(a, q);
+    if (a->demand_rps[q] <= 0) {
+        return 0;
+    }
+    return peak > 0 ? a->demand_rps[q] / peak : INFINITY;
+}
+
+void cvg__allocation_use_idle(struct cvg__allocation *a)
+{
+    for (uint32_t t = 0; t < a->n_types; t++) {
+        uint32_t left = cvg__allocation_idle(a, t);
+        for (uint32_t v = 0; v < a->n_variants && left > 0; v++) {
+            size_t h = cvg__host(a, t, v);
+            while (left > 0 && a->hosts[h] < a->now[h] &&
+                   best_on(a, t, a->query[v]) == v) {
+                a->hosts[h]++;
+                left--;
+            }
+        }
+        for (; left > 0; left--) {
+            uint32_t neediest = NONE;
+            for (uint32_t q = 0; q < a->n_queries; q++) {
+                if (best_on(a, t, q) != NONE &&
+                    (neediest == NONE ||
+                     pressure(a, q) > pressure(a, neediest))) {
+                    neediest = q;
+                }
+            }
+            if (neediest == NONE) {
+                break;
+            }
+            a->hosts[cvg__host(a, t, best_on(a, t, neediest))]++;
+        }
+    }
+}
+
+/* --- what is held --------------------------------------------------------- */
+
+/* Something else has to be better by that share of a request's accuracy, over
+ * all requests. */
+#define WORTH_CHANGING 0.001
+
+bool cvg__allocation_is_placed(const struct cvg__allocation *a)
+{
+    size_t n = (size_t)a->n_types * a->n_variants;
+    for (size_t h = 0; h < n; h++) {
+        if (a->now[h] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum cvg_status cvg__allocation_stay(struct cvg__allocation *a,
+                                     struct cvg_error *err)
+{
+    size_t n = (size_t)a->n_types * a->n_variants;
+    uint32_t *better = malloc((n + 1) * sizeof *better);
+    double all = 0;
+    if (better == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for an allocation");
+    }
+    for (uint32_t q = 0; q < a->n_queries; q++) {
+        all += a->weight[q] * a->demand_rps[q];
+    }
+    memcpy(better, a->hosts, n * sizeof *better);
+    cvg__allocation_fill(a);
+    double value = a->value;
+    cvg__allocation_as_it_is(a);
+    cvg__allocation_fill(a);
+    if (value - a->value > WORTH_CHANGING * all) {
+        memcpy(a->hosts, better, n * sizeof *better);
+    }
+    free(better);
+    return CVG_OK;
 }

@@ -97,8 +97,16 @@ double cvg__allocation_worth(const struct cvg__allocation *a, uint32_t query);
  * accurate share in proportion to what they could serve. */
 void cvg__allocation_fill(struct cvg__allocation *a);
 
+/* Is anything held now? */
+bool cvg__allocation_is_placed(const struct cvg__allocation *a);
 /* `hosts` as they are now, as far as there are devices. */
 void cvg__allocation_as_it_is(struct cvg__allocation *a);
+/* The same, if that is nearly as good as `hosts`. CVG_NOMEM. */
+enum cvg_status cvg__allocation_stay(struct cvg__allocation *a,
+                                     struct cvg_error *err);
+/* What an idle device holds it keeps, if that is the best it could hold; the
+ * others get the best of the query that needs it most. */
+void cvg__allocation_use_idle(struct cvg__allocation *a);
 
 /* By Cbc's branch and bound from a solution that the relaxation and a local
  * search give, to a limit of nodes; where there are many devices those alone.
@@ -121,5 +129,19 @@ enum cvg_status cvg__allocate_improve(struct cvg__allocation *a, uint32_t kicks,
  * another query. Romero et al., "INFaaS", ATC 2021, with the drop of accuracy
  * as the cost, as Proteus compares with it. */
 void cvg__allocate_infaas(struct cvg__allocation *a);
+/* The most accurate variants, or the least accurate that are any faster, where
+ * they are; at first as placed for the largest demand of that mix that they can
+ * serve. Crankshaw et al., "Clipper", NSDI 2017, as Proteus compares with it.
+ * CVG_NOMEM, CVG_LIMIT. */
+enum cvg_status cvg__allocate_clipper_ha(struct cvg__allocation *a,
+                                         struct cvg_error *err);
+enum cvg_status cvg__allocate_clipper_ht(struct cvg__allocation *a,
+                                         struct cvg_error *err);
+/* Every query keeps its devices, and changes the variants there. At first they
+ * are given out for the largest demand that the most accurate variants could
+ * serve. Guo et al., "Sommelier", SIGMOD 2022, as Proteus compares with it.
+ * CVG_NOMEM, CVG_LIMIT. */
+enum cvg_status cvg__allocate_sommelier(struct cvg__allocation *a,
+                                        struct cvg_error *err);
 
 #endif
