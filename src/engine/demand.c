@@ -31,6 +31,8 @@
 /* The same, where it is looked at with every arrival; over so long at least. */
 #define FAR_AT_ONCE 5.0
 #define SURGE CVG_MS(20)
+/* Arrivals that come closer together are taken for those of so long. */
+#define CLUMP CVG_MS(5)
 /* So many times slower (or faster) is a change. */
 #define SLOWED 1.25
 
@@ -132,7 +134,8 @@ static double rate_of(const struct cvg_engine *e, uint32_t app)
 }
 
 /* How far buckets are from the average tells how accidental they are, unless
- * it has just been put right. */
+ * it has just been put right, or guessed. Where less than one is expected, one
+ * is no wonder. */
 static void add_to_average(struct demand *d, uint32_t app, uint32_t known,
                            double count)
 {
@@ -142,10 +145,10 @@ static void add_to_average(struct demand *d, uint32_t app, uint32_t known,
         return; /* some of it came before that */
     }
     double off = count - expected;
-    if (d->n_buckets > 1 && expected > 0) {
+    if (d->n_buckets > 1 && expected > 0 && d->guessed == 0) {
         double weight = fmax(1 / DISPERSION_BUCKETS, 1.0 / d->n_buckets);
         d->dispersion[app] +=
-            weight * (off * off / expected - d->dispersion[app]);
+            weight * (off * off / fmax(expected, 1) - d->dispersion[app]);
     }
     double buckets = (double)d->pace.smoothing / (double)BUCKET;
     d->average_rps[app] += fmax(1 / (1 + buckets), 1.0 / known) *
@@ -165,6 +168,7 @@ static void add_to_averages(struct cvg_engine *e)
     }
     add_to_average(d, (uint32_t)e->box->n_apps, d->known[0], total);
     d->shifted = false;
+    d->guessed -= d->guessed > 0;
 }
 
 /* All apps together come far more often than the plan was made for: of each the
@@ -174,17 +178,18 @@ static void take_surge(struct cvg_engine *e, uint32_t n, double total_rps,
 {
     struct demand *d = &e->demand;
     uint32_t counts[CVG_MAX_APPS] = {0};
+    double prior = planned > 0 ? PRIOR : 0;
     for (uint32_t i = 1; i <= n; i++) {
         counts[d->latest[(d->n_latest - i) % CVG_DEMAND_LATEST].app]++;
     }
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
-        double share = e->question.rates_rps[a] / planned;
-        d->average_rps[a] =
-            total_rps * (counts[a] + PRIOR * share) / (n + PRIOR);
+        double before = prior * e->question.rates_rps[a] / fmax(planned, 1e-9);
+        d->average_rps[a] = total_rps * (counts[a] + before) / (n + prior);
         d->known[a] = 0;
     }
     d->average_rps[e->box->n_apps] = total_rps;
     d->shifted = true;
+    d->guessed = RECENT + 1; /* until that many tell the rate */
     d->changed = true;
 }
 
@@ -193,7 +198,7 @@ static double latest_rps(const struct cvg_engine *e, uint32_t n)
 {
     const struct demand *d = &e->demand;
     cvg_time since = d->latest[(d->n_latest - n) % CVG_DEMAND_LATEST].at;
-    return (n - 1) / (fmax((double)(e->now - since), 1) * 1e-9);
+    return (n - 1) / (fmax((double)(e->now - since), (double)CLUMP) * 1e-9);
 }
 
 /* Over the least number of the latest arrivals that came one by one. */
@@ -216,9 +221,9 @@ static void look_for_surge(struct cvg_engine *e)
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
         planned += e->question.rates_rps[a];
     }
-    double time_s = fmax((double)span, 1) * 1e-9;
+    double time_s = fmax((double)span, (double)CLUMP) * 1e-9;
     double seen = n - 1; /* gaps */
-    if (planned > 0 && seen > planned * time_s &&
+    if (seen > planned * time_s &&
         differ(e, (uint32_t)e->box->n_apps, FAR_AT_ONCE, seen, planned * time_s,
                time_s)) {
         /* It may have begun in between. */

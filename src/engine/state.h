@@ -160,7 +160,8 @@ struct demand {
     double average_rps[CVG_MAX_APPS + 1];
     double dispersion[CVG_MAX_APPS + 1];
     uint32_t n_buckets; /* that have gone into them */
-    bool shifted; /* an average has been put right since the last bucket */
+    bool shifted;     /* an average has been put right since the last bucket */
+    uint32_t guessed; /* buckets until averages tell more than a surge did */
     struct {
         cvg_time at;
         uint32_t app;

@@ -405,8 +405,7 @@ static void minute_of(struct planned *p, uint64_t seed, double shape)
  * second, and each is far more than independent arrivals would ever be. But
  * that is what this app is like: it is told by its dispersion, which is as
  * large as a cluster. Thirty plans are due in a minute anyway. Of 200 seeds the
- * mean was 36 and the most 45; 173 if they are
- * taken for independent. */
+ * mean was 39 and the most 54; 173 if they are taken for independent. */
 static void clusters_do_not_shake_the_plan(void **state)
 {
     (void)state;
@@ -414,14 +413,60 @@ static void clusters_do_not_shake_the_plan(void **state)
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct planned p;
         minute_of(&p, seed, 0.05);
-        if (p.times > 45 || p.asked->dispersion[0] < 5) {
+        if (p.times > 54 || p.asked->dispersion[0] < 5) {
             fail_msg("seed %u: %u questions, dispersion %.2f", (unsigned)seed,
                      p.times, p.asked->dispersion[0]);
         }
         sum += p.times;
         rig_fini(&p.r);
     }
-    assert_true(sum <= 20 * 38);
+    assert_true(sum <= 20 * 42);
+}
+
+/* What comes at one instant, as the rows of a trace in whole milliseconds do,
+ * is a clump, not so many in a nanosecond: what it is asked for is bounded, and
+ * some seconds later all is as it was. */
+static void a_clump_does_not_last(void **state)
+{
+    (void)state;
+    for (uint32_t n = 16; n <= 256; n *= 2) {
+        struct planned p;
+        struct cvg_rng rng;
+        cvg_rng_init(&rng, n, 0, 0);
+        begin_paced(&p, &smooth, 2, NULL);
+        arrivals(&p, &rng, CVG_S(10), 100, INFINITY, 2);
+        double before = p.asked->dispersion[0];
+        for (uint32_t i = 0; i < n; i++) {
+            arrive(&p, p.now, 0);
+            assert_true(p.asked->rates_rps[0] < 60000);
+        }
+        arrivals(&p, &rng, CVG_S(8), 100, INFINITY, 2);
+        assert_true(is_near(p.asked->rates_rps[0], 50, 5));
+        assert_true(is_near(p.asked->rates_rps[1], 50, 5));
+        double clump = (n + 5.0) * (n + 5.0) / 5 / 100; /* of 100 buckets */
+        assert_true(p.asked->dispersion[0] < before + clump);
+        rig_fini(&p.r);
+    }
+}
+
+/* Nothing for half a minute, by when the average is next to nothing: the first
+ * arrivals after that are no wonder beyond all measure. They are a surge. */
+static void a_pause_is_not_dispersion(void **state)
+{
+    (void)state;
+    struct planned p;
+    struct cvg_rng rng;
+    cvg_rng_init(&rng, 1, 0, 0);
+    begin_paced(&p, &smooth, 2, NULL);
+    arrivals(&p, &rng, CVG_S(10), 200, 1, 2);
+    p.now += CVG_S(30);
+    cvg_time back = p.now;
+    arrivals(&p, &rng, CVG_MS(400), 200, 1, 2);
+    assert_true(p.asked_at >= back && p.asked_at < back + CVG_MS(350));
+    arrivals(&p, &rng, CVG_S(10), 200, 1, 2);
+    assert_true(is_near(p.asked->rates_rps[0], 100, 30));
+    assert_true(p.asked->dispersion[0] < 4);
+    rig_fini(&p.r);
 }
 
 static void independent_arrivals_have_a_dispersion_of_one(void **state)
@@ -499,6 +544,8 @@ int main(void)
         cmocka_unit_test(a_surge_is_not_taken_back),
         cmocka_unit_test(without_smoothing_it_is_not),
         cmocka_unit_test(clusters_do_not_shake_the_plan),
+        cmocka_unit_test(a_clump_does_not_last),
+        cmocka_unit_test(a_pause_is_not_dispersion),
         cmocka_unit_test(independent_arrivals_have_a_dispersion_of_one),
         cmocka_unit_test(the_box_may_ask_more_often),
         cmocka_unit_test(the_box_may_smooth_less),
