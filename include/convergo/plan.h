@@ -10,6 +10,8 @@
 
 #include <convergo/fluid.h>
 
+#define CVG_MAX_FAILED 64U
+
 /* What a plan is asked for: the box as it is now. */
 struct cvg_question {
     double rates_rps[CVG_MAX_APPS]; /* of arrivals, lately */
@@ -19,6 +21,11 @@ struct cvg_question {
     struct cvg_slo slos[CVG_MAX_APPS];
     double slowdown[CVG_MAX_DEVICES]; /* observed / profiled; INFINITY: down */
     bool enabled[CVG_MAX_VARIANTS];
+    /* Variants that could not be loaded there; more than these are left out. */
+    uint32_t n_failed;
+    struct {
+        uint32_t device, variant;
+    } failed[CVG_MAX_FAILED];
     /* The flows of the last plan: what units keep is left as it was, unless
      * there is little to spare and another arrangement is clearly better, or
      * somebody would have no place. `settled`: only then. */
@@ -26,6 +33,17 @@ struct cvg_question {
     struct cvg_flow flows[CVG_MAX_FLOWS];
     bool settled;
 };
+
+static inline bool cvg_question_failed(const struct cvg_question *q,
+                                       uint32_t device, uint32_t variant)
+{
+    for (uint32_t i = 0; i < q->n_failed; i++) {
+        if (q->failed[i].device == device && q->failed[i].variant == variant) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* With room for that many times the load, plans save energy. */
 #define CVG_PLAN_HEADROOM 1.3

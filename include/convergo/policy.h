@@ -93,6 +93,9 @@ bool cvg_view_free(const struct cvg_view *view, const struct cvg_unit *unit);
 bool cvg_view_up(const struct cvg_view *view, uint32_t device);
 enum cvg_residency cvg_view_residency(const struct cvg_view *view,
                                       uint32_t device, uint32_t variant);
+/* It could not be loaded there, and is not tried again for now. */
+bool cvg_view_load_failed(const struct cvg_view *view, uint32_t device,
+                          uint32_t variant);
 /* Is there room for the variant beside those that the device holds? */
 bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
                        uint32_t variant);
@@ -263,6 +266,7 @@ struct cvg_batching_ops {
 
 /* How demand is followed, and when another plan is asked for. */
 struct cvg_pace {
+    cvg_span first;  /* plan, after the first arrival; 0: 200 ms */
     cvg_span period; /* between plans */
     /* Of the exponential average of arrivals; 0: a mean over 2 to 10 s. */
     cvg_span smoothing;

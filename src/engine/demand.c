@@ -24,7 +24,7 @@
  * they have changed. */
 #define SETTLED CVG_S(5)
 #define SHAKEN CVG_MS(500)
-#define FIRST_AFTER CVG_MS(200) /* of arrivals */
+#define FIRST_AFTER CVG_MS(200) /* of arrivals, if nobody says otherwise */
 
 /* How many standard deviations (of independent arrivals) are a change. */
 #define FAR 4.0
@@ -46,6 +46,7 @@ void cvg__demand_init(struct cvg_engine *e)
     const struct cvg_policy_spec *box = &e->box->policy;
     struct cvg_pace *pace = &e->demand.pace;
     *pace = e->policy.allocation->pace;
+    pace->first = pace->first > 0 ? pace->first : FIRST_AFTER;
     pace->period = box->period > 0    ? box->period
                    : pace->period > 0 ? pace->period
                                       : PERIOD;
@@ -288,13 +289,27 @@ static bool plan_is_due(const struct cvg_engine *e)
 {
     const struct demand *d = &e->demand;
     if (e->policy.allocation->solve == NULL || d->begun == CVG_NEVER ||
-        d->asked || e->now < d->begun + FIRST_AFTER) {
+        d->asked || e->now < d->begun + d->pace.first) {
         return false;
     }
     if (d->asked_at == CVG_NEVER) {
         return true;
     }
     return e->now >= d->asked_at + (d->changed ? AT_LEAST : d->pace.period);
+}
+
+static void list_failed(const struct cvg_engine *e, struct cvg_question *q)
+{
+    q->n_failed = 0;
+    for (uint32_t d = 0; d < e->box->n_devices; d++) {
+        for (uint32_t v = 0; v < e->box->n_variants; v++) {
+            if (cvg__residency(e, d, v)->failed &&
+                q->n_failed < CVG_MAX_FAILED) {
+                q->failed[q->n_failed].device = d;
+                q->failed[q->n_failed++].variant = v;
+            }
+        }
+    }
 }
 
 static void fill_question(struct cvg_engine *e)
@@ -312,6 +327,7 @@ static void fill_question(struct cvg_engine *e)
     for (uint32_t v = 0; v < e->box->n_variants; v++) {
         q->enabled[v] = e->enabled[v];
     }
+    list_failed(e, q);
     q->n_flows = e->plan.n_flows;
     memcpy(q->flows, e->plan.flows, sizeof q->flows);
     cvg_span settled = e->demand.shaken ? SHAKEN : SETTLED;

@@ -348,6 +348,7 @@ void cvg__model_event(struct cvg_engine *e, const struct cvg_event *event)
                r->state != CVG_UNLOADING) {
         set_state(e, r, CVG_ABSENT);
         r->failed = true;
+        e->demand.changed = true;
         vacate(e, device, variant);
         e->stats->devices[device].failures++;
         e->devices[device].try_loads = true;

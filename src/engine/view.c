@@ -146,6 +146,12 @@ enum cvg_residency cvg_view_residency(const struct cvg_view *view,
     return cvg__residency(engine_of(view), device, variant)->state;
 }
 
+bool cvg_view_load_failed(const struct cvg_view *view, uint32_t device,
+                          uint32_t variant)
+{
+    return cvg__residency(engine_of(view), device, variant)->failed;
+}
+
 bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
                        uint32_t variant)
 {

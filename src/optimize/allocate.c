@@ -48,9 +48,12 @@ static enum cvg_status dp(struct cvg__allocation *a, struct cvg_error *err)
     return by(cvg__allocate_dp, a, err);
 }
 
+/* It has to begin from something: from the best there is. */
 static enum cvg_status infaas(struct cvg__allocation *a, struct cvg_error *err)
 {
-    (void)err;
+    if (!cvg__allocation_is_placed(a)) {
+        return milp(a, err);
+    }
     cvg__allocate_infaas(a);
     return CVG_OK;
 }
@@ -80,4 +83,4 @@ METHOD(infaas, infaas, 0)
 METHOD(sommelier, cvg__allocate_sommelier, 0)
 METHOD(clipper_ht, cvg__allocate_clipper_ht, 0)
 METHOD(clipper_ha, cvg__allocate_clipper_ha, 0)
-METHOD(static, once, 0)
+METHOD(static, once, SIGMAS)

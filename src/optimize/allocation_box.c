@@ -16,7 +16,7 @@
  * is loading now is missed. */
 #define URGENT 0.1
 #define URGENT_S 0.5
-/* Devices are alike whose slowdowns differ by less than that factor. */
+/* Slowdowns of devices that are alike lie between two powers of that. */
 #define ALIKE 1.1
 /* Accidents of arrivals are made good within that time at most. */
 #define LONG_S 1.0
@@ -34,7 +34,66 @@ static bool is_kept(const struct cvg__allocation_box *s, uint32_t app)
     return false;
 }
 
-/* Apps of one family are one query. */
+/* Is a bound of accuracy one of each request? */
+static bool is_each(const struct cvg__allocation_box *s, uint32_t app)
+{
+    return cvg_slo_has(&s->question->slos[app], CVG_SLO_ACCURACY) &&
+           s->box->apps[app].accuracy_over == CVG_ACCURACY_PER_REQUEST;
+}
+
+/* Of a request that finds no company, J. */
+static double alone_j(const struct cvg__allocation_box *s, uint32_t device,
+                      uint32_t variant, uint32_t exit)
+{
+    const struct cvg_profile *profile = s->box->profile;
+    uint32_t min = cvg_profile_min_batch(profile, variant, 0, exit, device);
+    return cvg_profile_energy(profile, variant, 0, exit, device, min) / min;
+}
+
+static bool can_meet(const struct cvg__allocation_box *s,
+                     const struct cvg_slo *slo, uint32_t variant, uint32_t exit,
+                     uint32_t device)
+{
+    const struct cvg_profile *profile = s->box->profile;
+    uint32_t min = cvg_profile_min_batch(profile, variant, 0, exit, device);
+    if (min == 0 || !cvg_box_can_run(s->box, device, variant) ||
+        cvg_question_failed(s->question, device, variant)) {
+        return false;
+    }
+    double time = s->question->slowdown[device] *
+                  (double)cvg_profile_time(profile, variant, 0, exit, device,
+                                           min, CVG_MEAN);
+    return (!cvg_slo_has(slo, CVG_SLO_DEADLINE) ||
+            time <= (double)slo->deadline) &&
+           (!cvg_slo_has(slo, CVG_SLO_ENERGY) ||
+            alone_j(s, device, variant, exit) <= slo->energy_j * (1 + 1e-12));
+}
+
+/* Could anything meet the app's bounds by itself, as devices are? */
+static bool is_servable(const struct cvg__allocation_box *s, uint32_t app)
+{
+    const struct cvg_slo *slo = &s->question->slos[app];
+    const struct cvg_family *f = &s->box->families[s->box->apps[app].family];
+    for (size_t i = 0; i < f->n_variants; i++) {
+        uint32_t v = f->variants[i];
+        uint32_t exit = s->box->variants[v].n_exits - 1;
+        if (!s->question->enabled[v] ||
+            (is_each(s, app) &&
+             s->box->variants[v].accuracy[exit] < slo->accuracy - 1e-12)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < s->n_places; k++) {
+            uint32_t d = s->places[k].device;
+            if (can_meet(s, slo, v, exit, d)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Apps of one family are one query. One that nothing could serve is left out,
+ * or, where it lets something give way, its bounds are. */
 static uint32_t list_queries(struct cvg__allocation_box *s)
 {
     const struct cvg_box *box = s->box;
@@ -46,7 +105,9 @@ static uint32_t list_queries(struct cvg__allocation_box *s)
         s->rate_rps[a] = asks            ? fmax(rate, LEAST_RPS)
                          : is_kept(s, a) ? fmax(rate, HARDLY_ANY_RPS)
                                          : rate;
-        if (s->rate_rps[a] <= 0) {
+        s->is_bound[a] = is_servable(s, a);
+        if (s->rate_rps[a] <= 0 ||
+            (!s->is_bound[a] && box->apps[a].n_relax == 0)) {
             continue;
         }
         uint32_t q = 0;
@@ -66,7 +127,8 @@ static double deadline_ns(const struct cvg__allocation_box *s, uint32_t q)
     double least = INFINITY;
     for (uint32_t a = 0; a < s->box->n_apps; a++) {
         const struct cvg_slo *slo = &s->question->slos[a];
-        if (s->query_of[a] == q && cvg_slo_has(slo, CVG_SLO_DEADLINE)) {
+        if (s->query_of[a] == q && s->is_bound[a] &&
+            cvg_slo_has(slo, CVG_SLO_DEADLINE)) {
             least = fmin(least, (double)slo->deadline);
         }
     }
@@ -78,11 +140,8 @@ static double least_accuracy(const struct cvg__allocation_box *s, uint32_t q)
 {
     double most = 0;
     for (uint32_t a = 0; a < s->box->n_apps; a++) {
-        const struct cvg_app *app = &s->box->apps[a];
-        const struct cvg_slo *slo = &s->question->slos[a];
-        if (s->query_of[a] == q && cvg_slo_has(slo, CVG_SLO_ACCURACY) &&
-            app->accuracy_over == CVG_ACCURACY_PER_REQUEST) {
-            most = fmax(most, slo->accuracy);
+        if (s->query_of[a] == q && s->is_bound[a] && is_each(s, a)) {
+            most = fmax(most, s->question->slos[a].accuracy);
         }
     }
     return most;
@@ -118,20 +177,32 @@ static long slowness(double slowdown)
     return lround(log(slowdown) / log(ALIKE));
 }
 
+static bool has_failed(const struct cvg__allocation_box *s, uint32_t device)
+{
+    for (uint32_t i = 0; i < s->question->n_failed; i++) {
+        if (s->question->failed[i].device == device) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where something could not be loaded, a device is like no other. */
 static bool is_alike(const struct cvg__allocation_box *s, uint32_t a,
                      uint32_t b)
 {
     const struct cvg_device *x = &s->box->devices[a];
     const struct cvg_device *y = &s->box->devices[b];
-    return strcmp(x->profile, y->profile) == 0 && x->units == y->units &&
-           x->has_switch == y->has_switch &&
+    return !has_failed(s, a) && !has_failed(s, b) &&
+           strcmp(x->profile, y->profile) == 0 && x->units == y->units &&
+           x->has_switch == y->has_switch && x->resident == y->resident &&
            x->memory_bytes == y->memory_bytes &&
            slowness(s->question->slowdown[a]) ==
                slowness(s->question->slowdown[b]);
 }
 
-/* Units that pay for changing hold a variant each, as far as memory has room.
- */
+/* Units that pay for changing hold a variant each; where fewer fit, they share
+ * these evenly. */
 static uint32_t n_places_of(const struct cvg_device *device)
 {
     if (!device->has_switch) {
@@ -153,7 +224,10 @@ static uint32_t list_places(struct cvg__allocation_box *s)
         while (t < n_types && !is_alike(s, s->typical[t], d)) {
             t++;
         }
-        s->typical[t] = d;
+        double slowdown = s->question->slowdown[d];
+        if (t == n_types || slowdown > s->question->slowdown[s->typical[t]]) {
+            s->typical[t] = d;
+        }
         n_types += t == n_types;
         for (uint32_t u = 0; u < n_places_of(device); u++) {
             s->places[s->n_places++] = (struct cvg__allocation_place){
@@ -241,24 +315,12 @@ static double most_energy(const struct cvg__allocation_box *s, uint32_t q)
     double least = INFINITY;
     for (uint32_t a = 0; a < s->box->n_apps; a++) {
         const struct cvg_slo *slo = &s->question->slos[a];
-        if (s->query_of[a] == q && cvg_slo_has(slo, CVG_SLO_ENERGY)) {
+        if (s->query_of[a] == q && s->is_bound[a] &&
+            cvg_slo_has(slo, CVG_SLO_ENERGY)) {
             least = fmin(least, slo->energy_j);
         }
     }
     return least;
-}
-
-/* Of a request that finds no company. */
-static double alone_j(const struct cvg__allocation_box *s, uint32_t type,
-                      uint32_t v)
-{
-    uint32_t d = s->typical[type];
-    uint32_t exit = exit_of(s, v);
-    uint32_t min =
-        cvg_profile_min_batch(s->box->profile, s->variants[v], 0, exit, d);
-    return cvg_profile_energy(s->box->profile, s->variants[v], 0, exit, d,
-                              min) /
-           min;
 }
 
 /* The largest batch that takes no longer than that; 0: none. */
@@ -271,7 +333,8 @@ static uint32_t batch_within(const struct cvg__allocation_box *s, uint32_t type,
         cvg_profile_max_batch(profile, s->variants[v], 0, exit_of(s, v), d);
     uint32_t min =
         cvg_profile_min_batch(profile, s->variants[v], 0, exit_of(s, v), d);
-    if (max == 0 || !cvg_box_can_run(s->box, d, s->variants[v])) {
+    if (max == 0 || !cvg_box_can_run(s->box, d, s->variants[v]) ||
+        cvg_question_failed(s->question, d, s->variants[v])) {
         return 0;
     }
     while (max > min && batch_ns(s, type, v, max) > limit_ns) {
@@ -297,10 +360,11 @@ static bool add_peaks(struct cvg__allocation_box *s, uint32_t q,
             const struct cvg_device *d = &s->box->devices[s->typical[t]];
             uint32_t n = batch_within(s, t, v, limit_ns);
             size_t h = cvg__host(a, t, v);
-            if (n > 0 && alone_j(s, t, v) <= energy_j * (1 + 1e-12)) {
+            if (n > 0 && alone_j(s, s->typical[t], s->variants[v],
+                                 exit_of(s, v)) <= energy_j * (1 + 1e-12)) {
                 s->batch[h] = n;
-                a->peak_rps[h] = n * 1e9 / batch_ns(s, t, v, n) *
-                                 (d->has_switch ? 1 : d->units);
+                a->peak_rps[h] =
+                    n * 1e9 / batch_ns(s, t, v, n) * d->units / n_places_of(d);
                 any = true;
             }
         }
@@ -324,12 +388,12 @@ static void add_loads(struct cvg__allocation_box *s)
     }
 }
 
-/* By weight. */
-static double demand(const struct cvg__allocation *a)
+/* By what devices hold now, by weight. */
+static double served(const struct cvg__allocation *a)
 {
     double sum = 0;
     for (uint32_t q = 0; q < a->n_queries; q++) {
-        sum += a->weight[q] * a->demand_rps[q];
+        sum += a->weight[q] * (a->demand_rps[q] - a->shed_rps[q]);
     }
     return sum;
 }
@@ -391,9 +455,9 @@ static bool fill_in(struct cvg__allocation_box *s)
     add_loads(s);
     add_now(s);
     cvg__allocation_sort(&s->a);
-    s->a.usual_rps = demand(&s->a) / fmax(s->n_places, 1);
     cvg__allocation_as_it_is(&s->a);
     cvg__allocation_fill(&s->a);
+    s->a.usual_rps = served(&s->a) / fmax(s->n_places, 1);
     s->a.horizon_s = sheds(&s->a) ? URGENT_S : HORIZON_S;
     return true;
 }
@@ -471,38 +535,87 @@ static struct cvg_flow *find_flow(struct cvg_plan *out, uint32_t app,
     return NULL;
 }
 
-/* Every app of the query has its part of what the place serves. */
-static bool add_flows(const struct cvg__allocation_box *s,
-                      const struct cvg__allocation_place *p, double rate,
-                      struct cvg_plan *out)
+static bool add_flow(const struct cvg__allocation_box *s, uint32_t app,
+                     const struct cvg__allocation_place *p, double rate,
+                     struct cvg_plan *out)
 {
-    const struct cvg__allocation *a = &s->a;
-    uint32_t q = a->query[p->next];
+    uint32_t variant = s->variants[p->next];
+    struct cvg_flow *f = find_flow(out, app, p->device, variant);
+    if (f == NULL) {
+        if (out->n_flows == CVG_MAX_FLOWS) {
+            return false;
+        }
+        f = &out->flows[out->n_flows++];
+        *f = (struct cvg_flow){
+            .app = app,
+            .variant = variant,
+            .exit = exit_of(s, p->next),
+            .device = p->device,
+            .batch = s->batch[cvg__host(&s->a, p->type, p->next)]};
+    }
+    f->rate_rps += rate;
+    return true;
+}
+
+/* Every app of the query has its part of what the place serves. */
+static bool share_place(const struct cvg__allocation_box *s,
+                        const struct cvg__allocation_place *p, double rate,
+                        struct cvg_plan *out)
+{
+    uint32_t q = s->a.query[p->next];
     double all = 0;
     for (uint32_t i = 0; i < s->box->n_apps; i++) {
         all += s->query_of[i] == q ? s->rate_rps[i] : 0;
     }
     for (uint32_t i = 0; i < s->box->n_apps; i++) {
-        if (s->query_of[i] != q) {
-            continue;
+        if (s->query_of[i] == q &&
+            !add_flow(s, i, p, rate * s->rate_rps[i] / all, out)) {
+            return false;
         }
-        uint32_t variant = s->variants[p->next];
-        struct cvg_flow *f = find_flow(out, i, p->device, variant);
-        if (f == NULL) {
-            if (out->n_flows == CVG_MAX_FLOWS) {
-                return false;
-            }
-            f = &out->flows[out->n_flows++];
-            *f = (struct cvg_flow){
-                .app = i,
-                .variant = variant,
-                .exit = exit_of(s, p->next),
-                .device = p->device,
-                .batch = s->batch[cvg__host(a, p->type, p->next)]};
-        }
-        f->rate_rps += rate * s->rate_rps[i] / all;
     }
     return true;
+}
+
+/* The place is the app's that lacks most, and what is left the next one's: all
+ * in all as many flows as there are places and apps. */
+static bool give_place(const struct cvg__allocation_box *s,
+                       const struct cvg__allocation_place *p, double rate,
+                       double *lacks, struct cvg_plan *out)
+{
+    double left = rate;
+    for (uint32_t n = 0; n < s->box->n_apps; n++) {
+        uint32_t most = NONE;
+        for (uint32_t i = 0; i < s->box->n_apps; i++) {
+            if (s->query_of[i] == s->a.query[p->next] &&
+                (most == NONE || lacks[i] > lacks[most])) {
+                most = i;
+            }
+        }
+        double part =
+            lacks[most] > 0 && lacks[most] < left ? lacks[most] : left;
+        lacks[most] -= part;
+        left -= part;
+        if (!add_flow(s, most, p, part, out)) {
+            return false;
+        }
+        if (left <= 1e-9 * rate) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* Would a plan have room if every app had its part of every place? */
+static bool can_share(const struct cvg__allocation_box *s)
+{
+    size_t n = 0;
+    for (uint32_t k = 0; k < s->n_places; k++) {
+        for (uint32_t i = 0; i < s->box->n_apps; i++) {
+            n += s->places[k].next != NONE &&
+                 s->query_of[i] == s->a.query[s->places[k].next];
+        }
+    }
+    return n <= CVG_MAX_FLOWS;
 }
 
 static int by_app_and_device(const void *x, const void *y)
@@ -518,14 +631,41 @@ static int by_app_and_device(const void *x, const void *y)
     return a->variant < b->variant ? -1 : a->variant > b->variant;
 }
 
+/* What is served of what is asked for: room that is kept beyond that is none.
+ */
+static void tell(const struct cvg__allocation_box *s, struct cvg_plan *out)
+{
+    const struct cvg__allocation *a = &s->a;
+    double rates[CVG_MAX_APPS] = {0}; /* [query] */
+    double asked = 0, served = 0;
+    for (uint32_t i = 0; i < s->box->n_apps; i++) {
+        if (s->query_of[i] != NONE) {
+            rates[s->query_of[i]] += s->rate_rps[i];
+        }
+    }
+    for (uint32_t i = 0; i < s->box->n_apps; i++) {
+        uint32_t q = s->query_of[i];
+        out->rates_rps[i] = s->question->rates_rps[i];
+        if (q != NONE) {
+            double can = (a->demand_rps[q] - a->shed_rps[q]) / rates[q];
+            out->served_rps[i] = fmin(can, 1) * s->rate_rps[i];
+            asked += s->rate_rps[i];
+            served += out->served_rps[i];
+        }
+    }
+    out->factor = asked > 0 ? served / asked : 1;
+}
+
 enum cvg_status cvg__allocation_box_plan(struct cvg__allocation_box *s,
                                          struct cvg_plan *out,
                                          struct cvg_error *err)
 {
     struct cvg__allocation *a = &s->a;
-    double asked = 0, served = 0;
     cvg__allocation_fill(a);
     hand_out(s);
+    bool shared = can_share(s);
+    double lacks[CVG_MAX_APPS];
+    memcpy(lacks, s->rate_rps, sizeof lacks);
     for (uint32_t k = 0; k < s->n_places; k++) {
         const struct cvg__allocation_place *p = &s->places[k];
         if (p->next == NONE) {
@@ -535,25 +675,14 @@ enum cvg_status cvg__allocation_box_plan(struct cvg__allocation_box *s,
         double rate = a->rate_rps[h] / a->hosts[h];
         out->busy[p->device] +=
             rate / a->peak_rps[h] / n_places_of(&s->box->devices[p->device]);
-        if (!add_flows(s, p, rate, out)) {
+        if (!(shared ? share_place(s, p, rate, out)
+                     : give_place(s, p, rate, lacks, out))) {
             return cvg_fail(err, CVG_LIMIT,
-                            "more than %u flows: too many apps share devices",
+                            "more than %u flows: too many devices and apps",
                             CVG_MAX_FLOWS);
         }
     }
-    for (uint32_t q = 0; q < a->n_queries; q++) {
-        asked += a->demand_rps[q];
-        served += a->demand_rps[q] - a->shed_rps[q];
-    }
-    out->factor = asked > 0 ? served / asked : 1;
-    for (uint32_t i = 0; i < s->box->n_apps; i++) {
-        uint32_t q = s->query_of[i];
-        out->rates_rps[i] = s->question->rates_rps[i];
-        if (q != NONE) {
-            double share = 1 - a->shed_rps[q] / a->demand_rps[q];
-            out->served_rps[i] = share * s->rate_rps[i];
-        }
-    }
+    tell(s, out);
     qsort(out->flows, out->n_flows, sizeof *out->flows, by_app_and_device);
     return CVG_OK;
 }

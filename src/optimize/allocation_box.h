@@ -19,11 +19,12 @@ struct cvg__allocation_box {
     struct cvg__allocation a;
     struct cvg__allocation_place *places;
     uint32_t n_places;
-    uint32_t *typical;               /* [type] a device of it */
+    uint32_t *typical;               /* [type] the slowest device of it */
     uint32_t *variants;              /* of the program: the box's */
     uint32_t *batch;                 /* [type, variant] at peak rate */
     uint32_t query_of[CVG_MAX_APPS]; /* UINT32_MAX: it asks for nothing */
     uint32_t family[CVG_MAX_APPS];   /* [query] */
+    bool is_bound[CVG_MAX_APPS];     /* by its SLO: that could be met */
     double rate_rps[CVG_MAX_APPS];   /* of apps; at least a few */
     double sigmas; /* by so many standard deviations demand is larger */
 };

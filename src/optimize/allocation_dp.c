@@ -15,6 +15,7 @@
 #define MOST_VECTORS 200000U
 #define FIRST_NODES 4096U
 #define MOST_NODES 4000000U
+#define MOST_SUMS 400000000U /* that are tried: a few seconds */
 #define NONE UINT32_MAX
 
 struct node { /* devices chosen so far, of one query */
@@ -40,6 +41,7 @@ struct dp {
     double *value;          /* [vector] of the queries so far */
     double *before;         /* the same without the last one */
     uint32_t *chosen;       /* [query * n_vectors + vector] of the query */
+    uint64_t sums;
     bool no_memory, too_much;
 };
 
@@ -60,10 +62,12 @@ static void add(struct dp *d, uint32_t vector, struct node node, double most)
 {
     uint32_t *link = &d->lists[vector];
     for (uint32_t i = *link; i != NONE; i = d->nodes[i].next) {
+        d->sums++;
         if (beats(&d->nodes[i], &node, most)) {
             return;
         }
     }
+    d->too_much = d->too_much || d->sums > MOST_SUMS;
     while (*link != NONE) {
         if (beats(&node, &d->nodes[*link], most)) {
             *link = d->nodes[*link].next;
@@ -102,7 +106,7 @@ static void add_device(struct dp *d, uint32_t q, uint32_t type,
     size_t host = cvg__host(a, type, variant);
     double cost = loaded ? 0 : cvg__load_cost(a, type, variant);
     double worth = cvg__worth_of(a, variant);
-    for (uint32_t k = 0; k < d->n_vectors; k++) {
+    for (uint32_t k = 0; k < d->n_vectors && !d->too_much; k++) {
         uint32_t from = loaded ? d->n_vectors - 1 - k : k;
         if (count_of(d, from, type) == a->devices[type]) {
             continue;
@@ -200,7 +204,9 @@ static void add_query(struct dp *d, uint32_t q)
         d->value[c] = -INFINITY;
         chosen[c] = NONE;
     }
-    for (uint32_t c = 0; c < d->n_vectors; c++) {
+    for (uint32_t c = 0; c < d->n_vectors && !d->too_much; c++) {
+        d->sums += isfinite(d->before[c]) ? n : 0;
+        d->too_much = d->sums > MOST_SUMS;
         for (uint32_t i = 0; isfinite(d->before[c]) && i < n; i++) {
             uint32_t v = d->options[i].vector;
             double value = d->before[c] + d->options[i].worth;

@@ -61,13 +61,31 @@ static void take(struct cvg__allocation *a, const struct step *s)
     a->hosts[cvg__host(a, s->type, s->got)]++;
 }
 
-static void scale_up(struct cvg__allocation *a, uint32_t q)
+/* The query that has least of what it asks for, and a way to more; NOTHING. */
+static uint32_t neediest(const struct cvg__allocation *a, struct step *step)
 {
-    while (cvg__allocation_capacity(a, q) < a->demand_rps[q]) {
-        struct step s = next_step(a, q);
-        if (s.gained_rps <= 0) {
-            break;
+    double least = 1;
+    uint32_t found = NOTHING;
+    for (uint32_t q = 0; q < a->n_queries; q++) {
+        double share = a->demand_rps[q] > 0
+                           ? cvg__allocation_capacity(a, q) / a->demand_rps[q]
+                           : 1;
+        if (share < least) {
+            struct step s = next_step(a, q);
+            if (s.gained_rps > 0) {
+                *step = s;
+                found = q;
+                least = share;
+            }
         }
+    }
+    return found;
+}
+
+static void scale_up(struct cvg__allocation *a)
+{
+    struct step s;
+    while (neediest(a, &s) != NOTHING) {
         take(a, &s);
     }
 }
@@ -116,8 +134,6 @@ void cvg__allocate_infaas(struct cvg__allocation *a)
     for (uint32_t q = 0; q < a->n_queries; q++) {
         scale_down(a, q);
     }
-    for (uint32_t q = 0; q < a->n_queries; q++) {
-        scale_up(a, q);
-    }
+    scale_up(a);
     cvg__allocation_fill(a);
 }

@@ -252,6 +252,7 @@ static enum cvg_status solve(struct program *p, struct cvg_error *err)
     a->exact = status == CVG_OK && p->best_value >= enough;
     if (status == CVG_OK && !a->exact && p->n_pairs <= MOST_PAIRS) {
         status = branch(p, err);
+        status = status == CVG_LIMIT ? CVG_OK : status; /* what there is */
     }
     if (status == CVG_OK) {
         memcpy(a->hosts, p->best, size(p));

@@ -52,7 +52,8 @@ static enum cvg_status place_for_most(struct cvg__allocation *a,
         factor = high == 0 ? 2 * low : low == 0 ? high / 2 : (low + high) / 2;
     }
     if (status == CVG_OK) {
-        status = solve_times(a, demand, low > 0 ? low : high, err);
+        /* Never: then as much of it as can be. */
+        status = solve_times(a, demand, low > 0 ? low : 1, err);
     }
     cvg__allocation_use_idle(a);
     memcpy(a->demand_rps, demand, a->n_queries * sizeof *demand);
@@ -159,7 +160,11 @@ enum cvg_status cvg__allocate_sommelier(struct cvg__allocation *a,
         enum cvg_status status = place_for_most(a, err);
         memcpy(a->peak_rps, peaks, n * sizeof *peaks);
         free(peaks);
-        return status;
+        cvg__allocation_sort(a);
+        if (status != CVG_OK) {
+            return status;
+        }
+        memcpy(a->now, a->hosts, n * sizeof *a->now);
     }
     memset(a->hosts, 0, (size_t)a->n_types * a->n_variants * sizeof *a->hosts);
     enum cvg_status status = CVG_OK;

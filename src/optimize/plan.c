@@ -105,23 +105,31 @@ static struct cvg__wish wish_of(const struct maker *m, uint32_t app,
     };
 }
 
+static bool is_usable(const struct maker *m, uint32_t device, uint32_t variant)
+{
+    return m->question->enabled[variant] &&
+           !cvg_question_failed(m->question, device, variant);
+}
+
 /* Columns of different variants are told apart only where the place may not
  * keep all of them: elsewhere those that are never best are left out. */
 static bool add_device(struct maker *m, const struct cvg__wish *wish,
                        uint32_t device, bool choosy)
 {
-    const bool *enabled = m->question->enabled;
     size_t n = m->box->n_variants;
     double slowdown = m->question->slowdown[device];
-    memcpy(m->only, enabled, n * sizeof *m->only);
+    const struct cvg_family *family = &m->box->families[wish->family];
+    memset(m->only, 0, n * sizeof *m->only);
+    for (size_t i = 0; i < family->n_variants && !choosy; i++) {
+        uint32_t v = family->variants[i];
+        m->only[v] = is_usable(m, device, v);
+    }
     if (!choosy) {
         return cvg__columns_add(&m->columns, wish, device, slowdown);
     }
-    const struct cvg_family *family = &m->box->families[wish->family];
-    memset(m->only, 0, n * sizeof *m->only);
     for (size_t i = 0; i < family->n_variants; i++) {
         uint32_t v = family->variants[i];
-        m->only[v] = enabled[v];
+        m->only[v] = is_usable(m, device, v);
         if (!cvg__columns_add(&m->columns, wish, device, slowdown)) {
             return false;
         }

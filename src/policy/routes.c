@@ -21,7 +21,7 @@ struct route {
     double credit;    /* of smooth weighted round robin */
     uint32_t pending; /* requests that count towards it */
     uint32_t behind;  /* batches in a row that were smaller than keeps up */
-    bool open;        /* up, and the variant is there */
+    bool open;        /* the variant is there, and who comes is in time */
 };
 
 struct routes {
@@ -120,6 +120,7 @@ static void take_plan(struct routes *r, const struct cvg_view *view)
             .credit = before != NULL ? before->credit : 0,
             .pending = before != NULL ? before->pending : 0,
             .behind = before != NULL ? before->behind : 0,
+            .open = before != NULL && before->open,
         };
         r->counted[f->app] += items[n - 1].pending;
     }
@@ -132,36 +133,88 @@ static void take_plan(struct routes *r, const struct cvg_view *view)
     r->plans = cvg_view_plans(view);
 }
 
-/* Which routes can be used. */
+/* When one of its units could begin, at the earliest. Those that are overdue
+ * will take as long again. */
+static void when_ready(const struct cvg_view *view,
+                       cvg_time ready[CVG_MAX_DEVICES])
+{
+    for (uint32_t d = 0; d < view->box->n_devices; d++) {
+        ready[d] = CVG_NEVER;
+    }
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        cvg_span off = unit->free_at - view->now;
+        off = unit->n_held == 0 ? 0 : off < 0 ? -off : off;
+        if (view->now + off < ready[unit->device]) {
+            ready[unit->device] = view->now + off;
+        }
+    }
+}
+
+static uint32_t min_batch(const struct cvg_view *view,
+                          const struct route *route)
+{
+    return cvg_profile_min_batch(view->profile, route->variant, 0, route->exit,
+                                 route->device);
+}
+
+/* Would a request be late there that arrives now? The device has more to do, or
+ * hangs. */
+static bool is_stuck(const struct cvg_view *view, const struct route *route,
+                     cvg_time ready)
+{
+    const struct cvg_slo *slo = &view->apps[route->app].slo;
+    if (ready <= view->now || !cvg_slo_has(slo, CVG_SLO_DEADLINE)) {
+        return false;
+    }
+    cvg_span time =
+        cvg_profile_time(view->profile, route->variant, 0, route->exit,
+                         route->device, min_batch(view, route), CVG_MEAN);
+    return (double)(ready - view->now) +
+               (double)time * cvg_view_slowdown(view, route->device) >
+           (double)slo->deadline;
+}
+
+static void forget_counts(struct routes *r, uint32_t app)
+{
+    for (uint32_t i = r->first[app]; i < r->first[app + 1]; i++) {
+        r->items[i].pending = 0;
+    }
+    r->counted[app] = 0;
+}
+
+/* Which routes can be used. One that opens has its share of who waits. */
 static void look_at_routes(struct routing *s)
 {
     const struct cvg_view *view = s->view;
     struct routes *r = s->routes;
+    cvg_time ready[CVG_MAX_DEVICES];
+    when_ready(view, ready);
     for (uint32_t a = 0; a < view->n_apps; a++) {
+        bool opens = false;
         r->served[a] = false;
-    }
-    for (uint32_t i = 0; i < r->n; i++) {
-        struct route *route = &r->items[i];
-        bool up = cvg_view_up(view, route->device) &&
-                  cvg_view_enabled(view, route->variant);
-        enum cvg_residency held =
-            cvg_view_residency(view, route->device, route->variant);
-        route->open = up && held == CVG_RESIDENT;
-        if (!route->open && route->pending > 0) {
-            r->counted[route->app] -= route->pending;
-            route->pending = 0;
+        for (uint32_t i = r->first[a]; i < r->first[a + 1]; i++) {
+            struct route *route = &r->items[i];
+            bool open = cvg_view_up(view, route->device) &&
+                        cvg_view_enabled(view, route->variant) &&
+                        cvg_view_residency(view, route->device,
+                                           route->variant) == CVG_RESIDENT &&
+                        !is_stuck(view, route, ready[route->device]);
+            opens = opens || (open && !route->open);
+            route->open = open;
+            if (!open && route->pending > 0) {
+                r->counted[a] -= route->pending;
+                route->pending = 0;
+            }
+            r->served[a] = r->served[a] || open;
         }
-        r->served[route->app] = r->served[route->app] || route->open;
+        if (opens) {
+            forget_counts(r, a);
+        }
     }
 }
 
 /* --- strays: requests that no route serves ---------------------------------- */
-
-static uint32_t min_batch(const struct routing *s, const struct route *route)
-{
-    return cvg_profile_min_batch(s->view->profile, route->variant, 0,
-                                 route->exit, route->device);
-}
 
 /* What is to come is waited for that long. */
 #define PATIENCE CVG_S(1)
@@ -177,12 +230,15 @@ static bool is_routed(const void *context, const struct cvg_request *r)
     for (uint32_t i = routes->first[r->app]; i < routes->first[r->app + 1];
          i++) {
         const struct route *route = &routes->items[i];
-        bool comes = cvg_view_up(s->view, route->device) &&
-                     s->view->now - r->arrival < PATIENCE;
+        bool comes =
+            s->view->now - r->arrival < PATIENCE &&
+            cvg_view_up(s->view, route->device) &&
+            cvg_view_enabled(s->view, route->variant) &&
+            !cvg_view_load_failed(s->view, route->device, route->variant);
         if ((route->open || comes) &&
-            min_batch(s, route) <= cvg_view_waiting(s->view, r->app) &&
+            min_batch(s->view, route) <= cvg_view_waiting(s->view, r->app) &&
             cvg_view_good_enough(s->view, r, route->variant, route->exit,
-                                 route->device, min_batch(s, route))) {
+                                 route->device, min_batch(s->view, route))) {
             return true;
         }
     }
@@ -348,6 +404,19 @@ static const struct cvg_request *suitable(const struct routing *s,
     return r;
 }
 
+/* Are there so many, from the request on? */
+static bool has_enough(const struct routing *s, const struct route *route,
+                       const struct cvg_request *r, uint32_t least, uint32_t n)
+{
+    while (r != NULL && --least > 0) {
+        r = suitable(s, route,
+                     cvg_view_next_on(s->view, route->app, r,
+                                      cvg_device_bit(route->device), 0),
+                     n);
+    }
+    return r != NULL;
+}
+
 struct ready { /* a batch that could be begun */
     struct route *route;
     const struct cvg_request *first;
@@ -416,7 +485,7 @@ static const struct cvg_request *instead(const struct routing *s,
 static bool form(const struct routing *s, const struct cvg_unit *unit,
                  struct route *route, struct ready *out)
 {
-    uint32_t min = min_batch(s, route);
+    uint32_t min = min_batch(s->view, route);
     uint32_t max = route->batch > min ? route->batch : min;
     uint32_t n = route->pending < max ? route->pending : max;
     const struct cvg_request *r = first_for(s, unit, route, min);
@@ -426,7 +495,7 @@ static bool form(const struct routing *s, const struct cvg_unit *unit,
     n = borne(s, unit, route, r, min, n < min ? min : n);
     const struct cvg_request *other = instead(s, unit, route, &n);
     r = suitable(s, route, other != NULL ? other : r, n);
-    if (r == NULL) {
+    if (!has_enough(s, route, r, min, n)) {
         return false;
     }
     cvg_time due = cvg_request_due(r);
@@ -472,8 +541,8 @@ static bool begin(struct routing *s, const struct ready *b, uint32_t n)
     return true;
 }
 
-/* Of the routes of the device, the batch whose first is due first, if the
- * batching rule agrees. */
+/* Of the routes of the device, the batch whose first goes before the others, if
+ * the batching rule agrees. */
 static bool serve(struct routing *s, const struct cvg_unit *unit)
 {
     struct routes *r = s->routes;
@@ -490,7 +559,8 @@ static bool serve(struct routing *s, const struct cvg_unit *unit)
                                                   &b.forming, &until);
         if (size == 0) {
             cvg_choose_wake(s->choices, until);
-        } else if (best.route == NULL || b.forming.due < best.forming.due) {
+        } else if (best.route == NULL ||
+                   cvg_view_before(s->view, b.first, best.first)) {
             best = b;
             n = size < b.forming.min ? b.forming.min : size;
         }
@@ -498,16 +568,17 @@ static bool serve(struct routing *s, const struct cvg_unit *unit)
     return best.route != NULL && begin(s, &best, n);
 }
 
+/* A unit that holds more than one has the next a moment later, when it is known
+ * how long the first will take. */
 static void serve_units(struct routing *s)
 {
     const struct cvg_view *view = s->view;
     for (uint32_t u = 0; u < view->n_units; u++) {
         const struct cvg_unit *unit = &view->units[u];
         uint32_t in_flight = view->box->devices[unit->device].in_flight;
-        if (!cvg_view_free(view, unit)) {
-            continue;
-        }
-        for (uint32_t k = unit->n_held; k < in_flight && serve(s, unit); k++) {
+        if (cvg_view_free(view, unit) && serve(s, unit) &&
+            unit->n_held + 1 < in_flight) {
+            cvg_choose_wake(s->choices, view->now);
         }
     }
 }

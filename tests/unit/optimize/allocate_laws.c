@@ -30,7 +30,7 @@ static void random_question(struct asked *t, uint64_t seed, uint64_t stream)
         }
     }
     ready(t);
-    double heavy = pow(10, 3 * cvg_rng_uniform(&rng));
+    double heavy = pow(10, 1 + 2.5 * cvg_rng_uniform(&rng));
     for (size_t a = 0; a < box->n_apps; a++) {
         t->q.rates_rps[a] = cvg_rng_uniform(&rng) * heavy;
         t->q.dispersion[a] = 3 * cvg_rng_uniform(&rng);

@@ -261,6 +261,7 @@ static void random_load(struct world *w, struct cvg_rng *rng)
             world_cancel(w, (cvg_time)at + CVG_MS(5), i + 1);
         }
         at += (i / 20 % 2 == 0 ? 3e7 : 8e6) * cvg_rng_exponential(rng);
+        at += i == 40 ? 5e9 : 0; /* some place for good by then */
     }
     if (random_below(rng, 3) == 0) {
         world_device_state(w, CVG_MS(600), "d0", false);

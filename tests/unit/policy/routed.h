@@ -21,6 +21,10 @@
 /* What the solver has ready, and whether it finds it. */
 static struct cvg_plan ready;
 static bool can_solve;
+/* What it was told cannot be loaded, the last. */
+static struct {
+    uint32_t n, device, variant;
+} cannot;
 
 static inline enum cvg_status solve(const struct cvg_box *box,
                                     const struct cvg_question *question,
@@ -28,7 +32,11 @@ static inline enum cvg_status solve(const struct cvg_box *box,
                                     struct cvg_error *err)
 {
     (void)box;
-    (void)question;
+    cannot.n = question->n_failed;
+    if (cannot.n > 0) {
+        cannot.device = question->failed[cannot.n - 1].device;
+        cannot.variant = question->failed[cannot.n - 1].variant;
+    }
     *plan = ready;
     return can_solve ? CVG_OK : cvg_fail(err, CVG_LIMIT, "no");
 }
@@ -110,14 +118,19 @@ static inline void see(struct world *w, const struct cvg_event *event,
 
 /* --- boxes, plans --------------------------------------------------------- */
 
-/* Devices that hold one of two variants at a time; each takes `ms` for one. */
-static inline void devices(struct story *s, uint32_t n, double ms)
+static inline void nothing(struct story *s)
 {
-    static const char *const names[DEVICES] = {"d0", "d1", "d2"};
     memset(s, 0, sizeof *s);
     memset(&ready, 0, sizeof ready);
     can_solve = true;
     world_init(&s->w);
+}
+
+/* Devices that hold one of two variants at a time; each takes `ms` for one. */
+static inline void devices(struct story *s, uint32_t n, double ms)
+{
+    static const char *const names[DEVICES] = {"d0", "d1", "d2"};
+    nothing(s);
     for (uint32_t d = 0; d < n; d++) {
         world_device(&s->w, names[d], CVG_FCFS, 1, 1)->resident = 1;
     }
@@ -158,10 +171,8 @@ static inline void look_from_now(struct story *s)
     s->w.trace[0] = '\0';
 }
 
-/* A plan is asked for 200 ms after the first arrival, and is there at 221 ms;
- * the third is there when it takes effect. The next is asked for by the first
- * that comes at 701 ms or later, and is there 20 ms later. */
-static inline void begin_by(struct story *s, const char *policy)
+/* That policy, with our solver. */
+static inline void follow(struct story *s, const char *policy)
 {
     s->w.watch = see;
     s->w.context = s;
@@ -170,6 +181,14 @@ static inline void begin_by(struct story *s, const char *policy)
     assert_true(s->allocation.routed);
     s->allocation.solve = solve;
     s->w.policy.allocation = &s->allocation;
+}
+
+/* A plan is asked for 200 ms after the first arrival, and is there at 221 ms;
+ * the third is there when it takes effect. The next is asked for by the first
+ * that comes at 701 ms or later, and is there 20 ms later. */
+static inline void begin_by(struct story *s, const char *policy)
+{
+    follow(s, policy);
     world_arrive(&s->w, 0, "a0", 0);
     world_arrive(&s->w, CVG_MS(201), "a0", 0);
     world_arrive(&s->w, CVG_MS(300), "a0", 0);

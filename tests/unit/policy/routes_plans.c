@@ -115,7 +115,7 @@ static void a_solver_that_fails(void **state)
     arrivals(&s, CVG_MS(701), CVG_MS(10), 400);
     world_run_until(&s.w, CVG_S(6));
     assert_int_equal(s.plans, 1);
-    assert_int_equal(s.failures, 8);
+    assert_int_equal(s.failures, 9);
     assert_int_equal(s.begun[0], 100);
     assert_int_equal(s.begun[1], 300);
     assert_int_equal(s.loads, 0);
