@@ -125,6 +125,8 @@ struct cvg_policy_spec {
     cvg_span period, smoothing;
     double burst;
     double headroom; /* demand is taken so many times as large */
+    double margin;   /* and larger by so many standard deviations */
+    bool has_margin; /* else as the allocation part has it */
     /* Where each is written, for messages; NULL: nowhere. */
     const char *file; /* borrowed */
     struct cvg_place name_at, allocation_at, order_at, batching_at, exits_at;

@@ -18,7 +18,8 @@
     }
 
 static const struct cvg_range some_time = {1e6, 600e9, false, "1ms to 10min"};
-static const struct cvg_range times = {.min = 1, .max = 100};
+static const struct cvg_range times = {1, 100, false, "1 to 100"};
+static const struct cvg_range deviations = {0, 10, false, "0 to 10"};
 
 #define PLAN_FIELD(name, kind, how_much)                                       \
     {                                                                          \
@@ -36,13 +37,16 @@ static const struct cvg_field policy_fields[] = {
     PLAN_FIELD(smoothing, SPAN, some_time),
     PLAN_FIELD(burst, NUMBER, times),
     PLAN_FIELD(headroom, NUMBER, times),
+    PLAN_FIELD(margin, NUMBER, deviations),
 };
+#define MARGIN_FIELD (CVG_TABLE_SIZE(policy_fields) - 1)
 
 static enum cvg_status check_policy(struct cvg_reader *reader,
                                     struct cvg_value map, void *target,
                                     uint64_t given)
 {
-    (void)target;
+    struct cvg_policy_spec *spec = target;
+    spec->has_margin = (given >> MARGIN_FIELD & 1U) != 0;
     if (given == 0) {
         return cvg__source_fail(&reader->source, map.at,
                                 "policy: it is empty: give a name, or parts "

@@ -16,6 +16,9 @@ static enum cvg_status allocate(const struct cvg_box *box,
 {
     /* Every byte is set: plans are recorded as they are. */
     memset(out, 0, sizeof *out);
+    if (box->policy.has_margin) {
+        sigmas = box->policy.margin;
+    }
     struct cvg__allocation_box *s =
         cvg__allocation_box_create(box, question, sigmas);
     if (s == NULL) {
@@ -69,7 +72,8 @@ static enum cvg_status once(struct cvg__allocation *a, struct cvg_error *err)
     return CVG_OK;
 }
 
-/* The published systems plan for the mean of what comes. */
+/* The published systems plan for the mean of what comes, unless the box says
+ * otherwise. */
 #define METHOD(name, solve, sigmas)                                            \
     enum cvg_status cvg_allocate_##name(                                       \
         const struct cvg_box *box, const struct cvg_question *question,        \

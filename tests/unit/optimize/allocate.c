@@ -232,6 +232,18 @@ static void demand_has_headroom(void **state)
             assert_true(t.plan.served_rps[0] == 60 && t.plan.factor == 1);
         }
     }
+    t.w.box->policy.has_margin = true;
+    for (size_t m = 0; m < METHODS; m++) {
+        for (int margin = 0; margin <= 2; margin++) {
+            t.w.box->policy.margin = margin;
+            t.q.n_flows = 0;
+            ask(&t, m, 60);
+            assert_true(near(rate_on(&t.plan, 0, CVG_ANY, CVG_ANY),
+                             fmin(m == CLIPPER_HA ? 100 : 400,
+                                  120 + margin * sqrt(60 * 4 / 0.1))));
+        }
+    }
+    t.w.box->policy.has_margin = false;
     t.w.box->policy.headroom = 0;
     t.q.n_flows = 0;
     ask(&t, INFAAS, 100);
