@@ -163,6 +163,10 @@ struct cvg_action {
             uint32_t device, variant;
         } model_on;     /* LOAD, UNLOAD: answered by an event */
         uint64_t batch; /* ABORT */
+        struct {
+            uint64_t request;
+            uint32_t device;
+        } release; /* RELEASE */
         /* SOLVE: answered by SOLVED or SOLVE_FAILED, whenever the allocation
          * part's solve() has done it; valid until then. */
         const struct cvg_question *question;

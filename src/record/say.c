@@ -195,8 +195,10 @@ void cvg_record_say_action(char *out, size_t size, const struct cvg_box *box,
             a->question->rates_rps[0], box->apps[0].name);
         break;
     case CVG_ACT_RELEASE:
+        add(&w, "release features of request %llu on %s",
+            number(a->release.request), box->devices[a->release.device].name);
+        break;
     case CVG_ACTIONS:
-        add(&w, "%s", action_names[CVG_ACT_RELEASE]);
         break;
     }
 }

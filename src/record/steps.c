@@ -350,6 +350,14 @@ static void code_drop(struct cvg_codec *c, struct cvg_drop *d)
     cvg__code_signed(c, &d->retry_after);
 }
 
+static void code_failed(struct cvg_codec *c, struct cvg_question *q)
+{
+    cvg__code_u32(c, &q->n_failed, CVG_MAX_FAILED + 1);
+    for (uint32_t i = 0; i < q->n_failed; i++) {
+        code_model_on(c, &q->failed[i].device, &q->failed[i].variant);
+    }
+}
+
 static void code_question(struct cvg_codec *c, struct cvg_question *q)
 {
     for (size_t a = 0; a < c->box->n_apps; a++) {
@@ -363,6 +371,7 @@ static void code_question(struct cvg_codec *c, struct cvg_question *q)
     for (size_t v = 0; v < c->box->n_variants; v++) {
         cvg__code_flag(c, &q->enabled[v]);
     }
+    code_failed(c, q);
     code_flows(c, &q->n_flows, q->flows);
     cvg__code_flag(c, &q->settled);
 }
@@ -395,6 +404,9 @@ static bool code_action(struct cvg_codec *c, struct cvg_action *a,
         a->question = q;
         break;
     case CVG_ACT_RELEASE:
+        cvg__code_id(c, &a->release.request, &c->last.request);
+        cvg__code_u32(c, &a->release.device, c->box->n_devices);
+        break;
     case CVG_ACTIONS:
         break;
     }

@@ -197,7 +197,9 @@ static void test_actions(void **state)
     struct cvg_question question = {.rates_rps = {1, 2},
                                     .slos = {{.declared = 1, .deadline = 5}},
                                     .slowdown = {1, INFINITY},
-                                    .enabled = {true, false}};
+                                    .enabled = {true, false},
+                                    .n_failed = 1,
+                                    .failed = {{1, 0}}};
     struct cvg_event e = {.type = CVG_EV_TIMER, .at = CVG_S(1)};
     struct cvg_action acts[] = {
         {.type = CVG_ACT_START,
@@ -216,7 +218,7 @@ static void test_actions(void **state)
          .drop = {1, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS, 4}},
         {.type = CVG_ACT_START,
          .start = {.batch = 2 << 15, .requests = ids + 1, .n_requests = 1}},
-        {.type = CVG_ACT_RELEASE},
+        {.type = CVG_ACT_RELEASE, .release = {8, 1}},
         {.type = CVG_ACT_ABORT, .batch = 3},
         {.type = CVG_ACT_LOAD, .model_on = {1, 1}},
         {.type = CVG_ACT_UNLOAD, .model_on = {0, 1}},
@@ -237,6 +239,9 @@ static void test_actions(void **state)
     assert_true(a[1].reply.queued == -5);
     assert_int_equal(a[3].drop.reason, CVG_REASON_INPUTS);
     assert_true(isinf(a[9].question->slowdown[1]));
+    assert_true(a[5].release.request == 8 && a[5].release.device == 1);
+    assert_true(a[9].question->n_failed == 1 &&
+                a[9].question->failed[0].device == 1);
     assert_true(a[9].question->enabled[0] && !a[9].question->enabled[1]);
     for (size_t i = 0; i < all.n; i++) { /* each can be said */
         char text[256];
