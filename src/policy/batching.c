@@ -52,3 +52,12 @@ uint32_t cvg__batch_half(const struct cvg_view *view,
     }
     return low;
 }
+
+uint32_t cvg__batch_power(uint32_t n)
+{
+    uint32_t power = 1;
+    while (power <= n / 2) {
+        power *= 2;
+    }
+    return power;
+}

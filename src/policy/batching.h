@@ -25,4 +25,8 @@ uint32_t cvg__batch_wait(const struct cvg_view *view,
 uint32_t cvg__batch_half(const struct cvg_view *view,
                          const struct cvg_forming *batch);
 
+/* The largest of 1, 2, 4, ... that is no larger: the sizes that the authors of
+ * Proteus allow the rules that they compare with. n >= 1. */
+uint32_t cvg__batch_power(uint32_t n);
+
 #endif

@@ -5,8 +5,8 @@
  *
  * Crankshaw et al., "Clipper: A Low-Latency Online Prediction Serving System",
  * NSDI 2017, section 4.3, on the batch sizes 1, 2, 4, ... as the authors of
- * Proteus built it for comparison: a step up or down the list, and no early
- * drop (order `fifo`). */
+ * Proteus built it for comparison: a step up or down the list. They have no
+ * early drop (order `fifo`); with `edf`, and along routes, there is one. */
 #include "policy/batching.h"
 
 #include <stdint.h>
@@ -34,9 +34,12 @@ static uint8_t *step_of(void *state, const struct cvg_view *view,
 static uint32_t size(void *state, const struct cvg_view *view,
                      const struct cvg_forming *batch, cvg_time *until)
 {
-    uint8_t step = *step_of(state, view, batch->unit, batch->variant);
-    uint32_t target = 1U << step;
-    target = target < batch->max ? target : batch->max;
+    uint8_t *step = step_of(state, view, batch->unit, batch->variant);
+    uint32_t most = cvg__batch_power(batch->max);
+    while (1U << *step > most) {
+        (*step)--; /* a plan may allow less than the profile */
+    }
+    uint32_t target = 1U << *step;
     cvg_time last = cvg__batch_latest(view, batch, batch->min);
     if (batch->n < target && last != CVG_NEVER && view->now < last) {
         *until = last;

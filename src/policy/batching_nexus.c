@@ -6,7 +6,8 @@
  * Analysis", SOSP 2019, section 6.3. `nexus-wc` never waits, as the paper says.
  * `nexus` waits as the authors of Proteus built it for comparison: from the
  * moment at which a unit could begin, as long as a request that comes just then
- * could wait for a full batch; who came before may be too late by then. */
+ * could wait for a full batch (of 1, 2, 4, ...); who came before may be too
+ * late by then. */
 #include "policy/batching.h"
 
 static size_t state_size(const struct cvg_box *box)
@@ -25,7 +26,7 @@ static uint32_t by_timer(void *state, const struct cvg_view *view,
                          const struct cvg_forming *batch, cvg_time *until)
 {
     cvg_time *since = (cvg_time *)state + batch->unit->index;
-    uint32_t target = cvg__batch_half(view, batch);
+    uint32_t target = cvg__batch_power(cvg__batch_half(view, batch));
     if (batch->n < target && batch->window != CVG_NEVER) {
         *since = *since == 0 ? view->now + 1 : *since;
         cvg_time last =
@@ -36,7 +37,7 @@ static uint32_t by_timer(void *state, const struct cvg_view *view,
         }
     }
     *since = 0;
-    return up_to_target(view, batch);
+    return batch->n < target ? batch->n : target;
 }
 
 static uint32_t at_once(void *state, const struct cvg_view *view,

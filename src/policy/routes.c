@@ -464,13 +464,11 @@ static const struct cvg_request *instead(const struct routing *s,
                                          const struct cvg_unit *unit,
                                          const struct route *route, uint32_t *n)
 {
-    bool early = s->policy->batching->early_drop;
-    if (!early && (route->behind < BEHIND || *n >= route->keeps_up)) {
-        return NULL;
-    }
     const uint32_t sizes[] = {route->batch, route->keeps_up};
-    for (int i = 0; i < (early ? 1 : 2); i++) {
-        if (*n >= sizes[i] || sizes[i] > route->pending) {
+    bool behind = route->behind >= BEHIND && *n < route->keeps_up;
+    for (int i = 0; i < 2; i++) {
+        bool early = i == 0 && s->policy->batching->early_drop;
+        if (*n >= sizes[i] || sizes[i] > route->pending || !(early || behind)) {
             continue;
         }
         const struct cvg_request *r = first_for(s, unit, route, sizes[i]);
