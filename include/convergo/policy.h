@@ -295,12 +295,31 @@ struct cvg_allocation_ops {
                              struct cvg_plan *plan, struct cvg_error *err);
 };
 
+struct cvg_at_exit { /* a request that has come to an exit before the last */
+    uint32_t unit, device, variant, exit;
+    uint32_t n;             /* requests that came there in one batch */
+    double confidence;      /* of its answer there, 0..1; negative: unknown */
+    double accuracy;        /* of that exit, validated */
+    double energy_j;        /* its share, so far */
+    cvg_span response_time; /* since its arrival */
+};
+
 struct cvg_exits_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box);
-    /* The last stage to run for a request at the start of `variant`. */
+    /* The first exit of `variant` at which the request could be answered:
+     * stages up to there are run at once. */
     uint32_t (*last)(void *state, const struct cvg_view *view,
                      const struct cvg_request *request, uint32_t variant);
+    /* At an exit, and when it could go on from there after it has waited: the
+     * exit to go on to at once, or at->exit: it is answered. A bound may have
+     * changed since it began. NULL: answered where last() said. */
+    uint32_t (*next)(void *state, const struct cvg_view *view,
+                     const struct cvg_request *request,
+                     const struct cvg_at_exit *at);
+    /* Who has come to an exit goes on only where nobody waits for a first
+     * answer. False: by the order of all. */
+    bool optional;
 };
 
 struct cvg_policy { /* parts are borrowed, static const */

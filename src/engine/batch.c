@@ -24,6 +24,20 @@ void cvg__batch_give(struct cvg_engine *e, struct batch *b)
     e->free_batch = (uint32_t)(b - e->batches);
 }
 
+static void put_in_batch(struct cvg_engine *e, struct batch *b, uint32_t k)
+{
+    struct slot *s = &e->slots[b->slots[k]];
+    s->state = SLOT_RUNNING;
+    s->taken = false;
+    s->batch = (uint32_t)(b - e->batches);
+    s->index_in_batch = k;
+    s->exit = b->last;
+    s->unit = b->unit;
+    s->batch_size = b->n;
+    s->predicted = b->predicted;
+    e->action_ids[e->n_action_ids++] = s->request.id;
+}
+
 /* A request leaves its queue for a unit. */
 static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
 {
@@ -31,19 +45,13 @@ static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
     s->waiting = e->queues[s->request.app].n;
     cvg__queue_remove(e, b->slots[k]);
     cvg__expiry_remove(e, b->slots[k]);
-    s->state = SLOT_RUNNING;
-    s->taken = false;
-    s->batch = (uint32_t)(b - e->batches);
-    s->index_in_batch = k;
     s->attempts++;
     s->variant = b->variant;
-    s->exit = b->last;
-    s->unit = b->unit;
-    s->batch_size = b->n;
     s->binding = b->binding;
     s->started = e->now;
-    s->predicted = b->predicted;
-    e->action_ids[e->n_action_ids++] = s->request.id;
+    s->energy_j = 0;
+    s->has_answer = false;
+    put_in_batch(e, b, k);
 }
 
 static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
@@ -56,12 +64,13 @@ static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
     return due;
 }
 
-void cvg__batch_start(struct cvg_engine *e, uint32_t index)
+/* `resumed`: its requests were paused, and features pin the variant. */
+static void begin(struct cvg_engine *e, uint32_t index, bool resumed)
 {
     struct batch *b = &e->batches[index];
     uint32_t device = e->units[b->unit].device;
     struct residency *r = cvg__residency(e, device, b->variant);
-    assert(r->state == CVG_RESIDENT);
+    assert(r->state == CVG_RESIDENT || resumed);
     b->id = (++e->batch_count << BATCH_BITS) | index;
     r->runs++;
     r->used = e->now;
@@ -73,7 +82,11 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t index)
     stats->items += b->n;
     const uint64_t *ids = &e->action_ids[e->n_action_ids];
     for (uint32_t k = 0; k < b->n; k++) {
-        start_request(e, b, k);
+        if (resumed) {
+            put_in_batch(e, b, k);
+        } else {
+            start_request(e, b, k);
+        }
     }
     cvg__act(e, CVG_ACT_START)->start = (struct cvg_start){
         .batch = b->id,
@@ -82,10 +95,21 @@ void cvg__batch_start(struct cvg_engine *e, uint32_t index)
         .variant = b->variant,
         .first = b->first,
         .last = b->last,
+        .keep = cvg__keeps_features(e, b->variant, b->last),
         .requests = ids,
         .n_requests = b->n,
         .predicted = b->predicted,
     };
+}
+
+void cvg__batch_start(struct cvg_engine *e, uint32_t index)
+{
+    begin(e, index, false);
+}
+
+void cvg__batch_resume(struct cvg_engine *e, uint32_t index)
+{
+    begin(e, index, true);
 }
 
 static struct batch *find_batch(struct cvg_engine *e, uint64_t id)
@@ -109,19 +133,36 @@ static bool holds_late(const struct cvg_engine *e, const struct batch *b)
     return false;
 }
 
+/* It is back at the exit before the stages that are lost. */
+static void lose_request(struct cvg_engine *e, uint32_t slot,
+                         const struct batch *b)
+{
+    struct slot *s = &e->slots[slot];
+    s->exit = b->first > 0 ? b->first - 1 : s->exit;
+    if (!s->cancelled && cvg__has_good_answer(e, s)) {
+        cvg__end_served(e, slot);
+    } else {
+        cvg__requeue(e, slot);
+    }
+}
+
 static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
                          const struct cvg_done *done, double energy_j)
 {
     for (uint32_t k = 0; k < b->n; k++) {
         uint32_t slot = b->slots[k];
+        e->slots[slot].energy_j += answered ? energy_j / b->n : 0;
         if (!answered) {
-            cvg__requeue(e, slot);
+            lose_request(e, slot, b);
         } else if (e->slots[slot].cancelled) {
+            cvg__release_kept(e, slot);
             cvg__end_cancelled(e, slot);
         } else if (k < done->n_refused && done->refused[k]) {
+            cvg__release_kept(e, slot);
             cvg__end_unserved(e, slot, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS);
         } else {
-            cvg__end_served(e, slot, energy_j / b->n);
+            cvg__at_exit(e, slot, b,
+                         k < done->n_confidence ? done->confidence[k] : -1);
         }
     }
 }

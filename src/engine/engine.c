@@ -38,10 +38,13 @@ static void measure(struct cvg_engine *e)
      */
     uint32_t running = e->n_batches * e->max_batch;
     e->n_slots = queued + (uint32_t)(e->box->n_apps + 1) * running + 1;
-    /* A step ends at most: what one device down gives back or ends, the drops
-     * of the policy and of time, a start per batch, a load and an unload of
-     * each variant. */
-    e->max_actions = 2 * e->n_batches * e->max_batch + e->n_batches +
+    /* At exits wait no more than fill all units once, and those that were
+     * running then (see stages.c). */
+    e->n_slots += 2 * running;
+    /* A step ends at most: what one device down gives back or ends, each with
+     * features to release, the drops of the policy and of time, a start per
+     * batch, a load and an unload of each variant. */
+    e->max_actions = 8 * e->n_batches * e->max_batch + e->n_batches +
                      e->drops_per_step + MAX_CHOICE_DROPS +
                      2 * (uint32_t)(e->box->n_devices * e->box->n_variants) +
                      16;
@@ -283,6 +286,8 @@ static void change_app(struct cvg_engine *e, uint32_t app,
         if (s->state == SLOT_WAITING && s->request.app == app) {
             cvg__set_bounds(e, s);
             cvg__rekey(e, i);
+        } else if (s->state == SLOT_PAUSED && s->request.app == app) {
+            cvg__rebound_paused(e, i);
         }
     }
 }
@@ -407,6 +412,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
     }
     bool settled = e->settled && event->type == CVG_EV_ARRIVAL &&
                    !e->residency_changed && e->now < e->policy_wake;
+    cvg__resume_first(e);
     bool solved =
         event->type == CVG_EV_SOLVED; /* there may be loads to ask for */
     if ((e->n_waiting == 0 && !solved) ||
@@ -422,6 +428,7 @@ void cvg_engine_step(struct cvg_engine *e, const struct cvg_event *event,
         }
         choose(e);
     }
+    cvg__resume_rest(e);
     cvg__retry_loads(e);
     cvg__demand_ask(e);
     e->next_probe = cvg__next_probe(e);

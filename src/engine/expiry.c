@@ -144,6 +144,10 @@ void cvg__expire(struct cvg_engine *e)
             e->drops_again = e->now;
             return;
         }
-        give_up(e, e->heap[0]);
+        if (e->slots[e->heap[0]].state == SLOT_PAUSED) {
+            cvg__expire_paused(e, e->heap[0]);
+        } else {
+            give_up(e, e->heap[0]);
+        }
     }
 }

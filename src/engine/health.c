@@ -28,6 +28,7 @@ static void go_down(struct cvg_engine *e, uint32_t device)
     d->up = false;
     d->quarantined_until = 0;
     lose_batches(e, device);
+    cvg__lose_paused(e, device);
     d->quarantined_until = 0;
     cvg__forget_models(e, device);
 }

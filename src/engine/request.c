@@ -178,30 +178,29 @@ void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
     give_slot(e, slot);
 }
 
-void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j)
+void cvg__end_served(struct cvg_engine *e, uint32_t slot)
 {
     struct slot *s = &e->slots[slot];
-    const struct batch *b = &e->batches[s->batch];
     double accuracy = e->box->variants[s->variant].accuracy[s->exit];
     struct cvg_ending end =
         ending_of(e, s, CVG_OUTCOME_SERVED, CVG_REASON_NONE);
     end.variant = s->variant;
     end.exit = s->exit;
     end.accuracy = accuracy;
-    end.energy_j = energy_j;
+    end.energy_j = s->energy_j;
     end.queued = s->started - s->request.arrival;
     cvg_ledger_end(e->ledger, &end);
-    cvg__remember(e, s, CVG_OUTCOME_SERVED, CVG_REASON_NONE, energy_j);
+    cvg__remember(e, s, CVG_OUTCOME_SERVED, CVG_REASON_NONE, s->energy_j);
     cvg__act(e, CVG_ACT_REPLY)->reply = (struct cvg_reply){
         .request = s->request.id,
-        .batch = b->id,
-        .index = s->index_in_batch,
+        .batch = s->answer_batch,
+        .index = s->answer_index,
         .app = s->request.app,
         .variant = s->variant,
         .exit = s->exit,
         .device = e->units[s->unit].device,
         .accuracy = accuracy,
-        .energy_j = energy_j,
+        .energy_j = s->energy_j,
         .queued = end.queued,
         .ran = e->now - s->started,
         .deadline_met =
@@ -276,6 +275,9 @@ void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome)
     }
     s->given_up = outcome == CVG_OUTCOME_DROPPED;
     if (s->state == SLOT_WAITING) {
+        cvg__end_cancelled(e, (uint32_t)(s - e->slots));
+    } else if (s->state == SLOT_PAUSED) {
+        cvg__drop_paused(e, (uint32_t)(s - e->slots));
         cvg__end_cancelled(e, (uint32_t)(s - e->slots));
     } else {
         s->cancelled = true;

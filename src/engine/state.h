@@ -21,7 +21,8 @@ struct summary {
     bool homeless;    /* there is one that no device could run now */
 };
 
-enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING };
+/* PAUSED: it has come to an exit, and goes on later. */
+enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING, SLOT_PAUSED };
 
 /* A live request. `request` is first: a policy's pointer is the slot's. */
 struct slot {
@@ -38,14 +39,21 @@ struct slot {
     int32_t level; /* its priority: lower goes first; INT32_MAX: none given */
     int64_t key;
     uint64_t devices; /* that could run it now: see cvg_device_bit() */
-    uint32_t up, left, right, prev, next; /* place in its app's queue */
-    struct summary below;                 /* all that hang from it, and it */
-    uint32_t heap_place; /* in the expiry heap; NONE: not in it */
-    cvg_time drop_at;    /* it is given up after this instant */
-    cvg_time stranded;   /* no device that is up could run it alone, since then;
-                          * CVG_NEVER: one could */
-    uint32_t batch;      /* index, while it runs */
+    /* Place in its app's queue; prev and next also among the paused. */
+    uint32_t up, left, right, prev, next;
+    struct summary below; /* all that hang from it, and it */
+    uint32_t heap_place;  /* in the expiry heap; NONE: not in it */
+    cvg_time drop_at;     /* it is given up after this instant */
+    cvg_time stranded; /* no device that is up could run it alone, since then;
+                        * CVG_NEVER: one could */
+    uint32_t batch;    /* index, while it runs */
     uint32_t index_in_batch;
+    /* At an exit: its answer there, the batch that gave it, and the exit that
+     * it goes on to. */
+    bool has_answer;
+    uint64_t answer_batch;
+    uint32_t answer_index, until;
+    double confidence, energy_j; /* energy of all its stages so far */
     /* what was decided */
     uint32_t attempts, variant, exit, unit, batch_size, waiting, binding;
     cvg_time started, predicted;
@@ -93,10 +101,11 @@ struct device_state {
     cvg_span quarantine;        /* length of the last one; 0: it works */
     uint64_t memory_used;
     uint32_t n_resident;
-    uint32_t n_asked;   /* variants */
-    bool try_loads;     /* there may be room for them when this step ends */
-    uint32_t n_running; /* batches on all its units */
-    cvg_span busy;      /* of its units that hold something, when touched */
+    uint32_t n_asked; /* variants */
+    bool try_loads;   /* there may be room for them when this step ends */
+    uint32_t paused, n_paused; /* requests, a list of slots */
+    uint32_t n_running;        /* batches on all its units */
+    cvg_span busy; /* of its units that hold something, when touched */
 };
 
 /* A variant on a device. */
@@ -208,7 +217,7 @@ struct cvg_engine {
     uint32_t n_slots, free_slot, n_live;
     struct cvg_id_map by_id; /* live ones: id to slot */
     struct queue *queues;    /* [app] */
-    uint32_t n_waiting;
+    uint32_t n_waiting, n_paused;
     uint32_t *heap; /* slots by (drop_at, id) */
     uint32_t n_heap;
 
@@ -297,7 +306,8 @@ void cvg__end_cancelled(struct cvg_engine *e, uint32_t slot);
 void cvg__requeue(struct cvg_engine *e, uint32_t slot);
 void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
                        enum cvg_outcome outcome, enum cvg_reason reason);
-void cvg__end_served(struct cvg_engine *e, uint32_t slot, double energy_j);
+/* By the answer of the exit that it has come to. */
+void cvg__end_served(struct cvg_engine *e, uint32_t slot);
 void cvg__rekey(struct cvg_engine *e, uint32_t slot);
 
 /* unit.c: what units hold, and when they should be done. */
@@ -321,6 +331,32 @@ void cvg__batch_give(struct cvg_engine *e, struct batch *b);
 void cvg__batch_start(struct cvg_engine *e, uint32_t batch);
 void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
                      bool begun);
+
+/* Runs on the unit from the stage they have come to. */
+void cvg__batch_resume(struct cvg_engine *e, uint32_t batch);
+
+/* stages.c: requests between two stages. */
+/* May one go on from that exit? */
+bool cvg__keeps_features(const struct cvg_engine *e, uint32_t variant,
+                         uint32_t exit);
+/* It does not go on from the exit that it has come to. */
+void cvg__release_kept(struct cvg_engine *e, uint32_t slot);
+/* Its batch has come to an exit, well: it is answered there or goes on. */
+void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
+                  double confidence);
+/* It does not go on; what comes of it is the caller's. */
+void cvg__drop_paused(struct cvg_engine *e, uint32_t slot);
+/* Its app's bounds have changed. */
+void cvg__rebound_paused(struct cvg_engine *e, uint32_t slot);
+/* Would its answer do, late or not? */
+bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s);
+/* It is time: answered, or let go on though late, or given up. */
+void cvg__expire_paused(struct cvg_engine *e, uint32_t slot);
+/* The device has lost their features. */
+void cvg__lose_paused(struct cvg_engine *e, uint32_t device);
+/* Those that go before who waits begin on free units; then all others. */
+void cvg__resume_first(struct cvg_engine *e);
+void cvg__resume_rest(struct cvg_engine *e);
 
 /* model.c: variants in devices. */
 struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,

@@ -38,6 +38,10 @@ extern const struct cvg_batching_ops cvg_batching_nexus;
 extern const struct cvg_batching_ops cvg_batching_nexus_wc;
 
 extern const struct cvg_exits_ops cvg_exits_last;
+extern const struct cvg_exits_ops cvg_exits_reactive;
+extern const struct cvg_exits_ops cvg_exits_predictive;
+extern const struct cvg_exits_ops cvg_exits_accuracy;
+extern const struct cvg_exits_ops cvg_exits_anytime;
 
 /* parts.c: list scheduling in the order of the keys. */
 void cvg__compose(const struct cvg_policy *policy, void *allocation_state,

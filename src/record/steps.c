@@ -242,6 +242,7 @@ static bool code_start(struct cvg_codec *c, struct cvg_start *s,
     cvg__code_u32(c, &s->variant, c->box->n_variants);
     cvg__code_u32(c, &s->first, CVG_MAX_EXITS);
     cvg__code_u32(c, &s->last, CVG_MAX_EXITS);
+    cvg__code_flag(c, &s->keep);
     cvg__code_instant(c, &s->predicted);
     cvg__code_length(c, &s->n_requests, 1);
     if (step != NULL && !grow((void **)&step->ids, &step->max_ids,

@@ -77,8 +77,21 @@ struct cvg_variant *world_variant(struct world *w, const char *name,
     return v;
 }
 
+void world_exit(struct cvg_variant *variant, double accuracy)
+{
+    assert_true(variant->n_exits < CVG_MAX_EXITS);
+    variant->accuracy[variant->n_exits++] = accuracy;
+}
+
 void world_profile(struct world *w, const char *variant, const char *device,
                    uint32_t batch, double ms, double mj)
+{
+    world_profile_stage(w, variant, 0, device, batch, ms, mj);
+}
+
+void world_profile_stage(struct world *w, const char *variant, uint32_t stage,
+                         const char *device, uint32_t batch, double ms,
+                         double mj)
 {
     struct cvg_box *box = w->box;
     if (box->profile == NULL) {
@@ -94,7 +107,7 @@ void world_profile(struct world *w, const char *variant, const char *device,
                                       .p99 = time,
                                       .energy_j = mj / 1e3};
     assert_int_equal(
-        cvg_profile_add(box->profile, cvg_box_find_variant(box, variant), 0,
+        cvg_profile_add(box->profile, cvg_box_find_variant(box, variant), stage,
                         cvg_box_find_device(box, device), &point, NULL),
         CVG_OK);
 }
@@ -165,8 +178,22 @@ static void say_start(struct world *w, cvg_time at, const struct cvg_start *s)
                                  i > 0 ? "," : "",
                                  (unsigned long long)s->requests[i]);
     }
-    say(w, at, "start %s %s on %s\n", ids, box->variants[s->variant].name,
-        box->devices[s->device].name);
+    char stages[32] = "";
+    if (box->variants[s->variant].n_exits > 1) {
+        (void)snprintf(stages, sizeof stages, " %u-%u", s->first, s->last);
+    }
+    say(w, at, "start %s %s%s on %s\n", ids, box->variants[s->variant].name,
+        stages, box->devices[s->device].name);
+}
+
+static void say_reply(struct world *w, cvg_time at, const struct cvg_reply *r)
+{
+    char exit[32] = "";
+    if (w->box->variants[r->variant].n_exits > 1) {
+        (void)snprintf(exit, sizeof exit, " exit %u", r->exit);
+    }
+    say(w, at, "reply r%llu%s%s\n", (unsigned long long)r->request, exit,
+        r->deadline_met ? "" : " late");
 }
 
 static void note(void *context, const struct cvg_event *event,
@@ -182,9 +209,7 @@ static void note(void *context, const struct cvg_event *event,
         case CVG_ACT_REPLY:
             w->replies++;
             w->ended[CVG_OUTCOME_SERVED]++;
-            say(w, event->at, "reply r%llu%s\n",
-                (unsigned long long)a->reply.request,
-                a->reply.deadline_met ? "" : " late");
+            say_reply(w, event->at, &a->reply);
             break;
         case CVG_ACT_DROP:
             w->drops++;

@@ -56,8 +56,14 @@ struct cvg_device *world_device(struct world *w, const char *name,
                                 uint32_t in_flight);
 struct cvg_variant *world_variant(struct world *w, const char *name,
                                   double accuracy);
+/* One more stage, with an exit of that accuracy. */
+void world_exit(struct cvg_variant *variant, double accuracy);
 void world_profile(struct world *w, const char *variant, const char *device,
                    uint32_t batch, double ms, double mj);
+/* Figures of that stage alone. */
+void world_profile_stage(struct world *w, const char *variant, uint32_t stage,
+                         const char *device, uint32_t batch, double ms,
+                         double mj);
 /* All variants so far are of the one family. */
 struct cvg_app *world_app(struct world *w, const char *name);
 void world_slo_deadline(struct cvg_app *app, cvg_span deadline);

@@ -1,0 +1,353 @@
+/* Requests between two stages.
+ *
+ * A batch that has come to an exit may split: some of its requests are answered
+ * there, the others go on. These are paused, each with the answer that it has
+ * and with its features on the device, until a unit of that device is free and
+ * nobody goes before them; what was together mostly goes on together. When no
+ * further stage could be done in time, the answer is what they have.
+ *
+ * Sun et al., "Delen", IoTDI 2023; there a request's own thread runs its stages
+ * one after the other, and time in a queue does not count. */
+#include "engine/state.h"
+
+#include <assert.h>
+
+/* --- at an exit ------------------------------------------------------------ */
+
+static struct cvg_at_exit at_exit(const struct cvg_engine *e,
+                                  const struct slot *s)
+{
+    return (struct cvg_at_exit){
+        .unit = s->unit,
+        .device = e->units[s->unit].device,
+        .variant = s->variant,
+        .exit = s->exit,
+        .n = s->batch_size,
+        .confidence = s->confidence,
+        .accuracy = e->box->variants[s->variant].accuracy[s->exit],
+        .energy_j = s->energy_j,
+        .response_time = e->now - s->request.arrival,
+    };
+}
+
+bool cvg__keeps_features(const struct cvg_engine *e, uint32_t variant,
+                         uint32_t exit)
+{
+    return e->policy.exits->next != NULL &&
+           exit + 1 < e->box->variants[variant].n_exits;
+}
+
+/* The exit that it goes on to; the one that it has come to: none. */
+static uint32_t next_exit(struct cvg_engine *e, const struct slot *s)
+{
+    uint32_t last = e->box->variants[s->variant].n_exits - 1;
+    if (!cvg__keeps_features(e, s->variant, s->exit)) {
+        return s->exit;
+    }
+    struct cvg_at_exit at = at_exit(e, s);
+    uint32_t next =
+        e->policy.exits->next(e->exits_state, &e->view, &s->request, &at);
+    next = next > last ? last : next;
+    while (next > s->exit &&
+           cvg_profile_min_batch(e->profile, s->variant, s->exit + 1, next,
+                                 at.device) != 1) {
+        next--; /* it could not go that far there, or not alone */
+    }
+    return next;
+}
+
+bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s)
+{
+    double accuracy = e->box->variants[s->variant].accuracy[s->exit];
+    return s->has_answer && accuracy >= s->request.min_accuracy - 1e-12;
+}
+
+/* After that nothing more could be had in time. */
+static cvg_time last_moment(const struct cvg_engine *e, const struct slot *s)
+{
+    cvg_time due = cvg_request_due(&s->request);
+    cvg_time at = CVG_NEVER;
+    if (e->policy.order->drops && due != CVG_NEVER) {
+        at = due - cvg__run_time(e, s->variant, s->exit + 1, s->exit + 1,
+                                 e->units[s->unit].device, 1, CVG_MEAN);
+    }
+    return at;
+}
+
+void cvg__release_kept(struct cvg_engine *e, uint32_t slot)
+{
+    const struct slot *s = &e->slots[slot];
+    if (!cvg__keeps_features(e, s->variant, s->exit)) {
+        return;
+    }
+    struct cvg_action *act = cvg__act(e, CVG_ACT_RELEASE);
+    act->release.request = s->request.id;
+    act->release.device = e->units[s->unit].device;
+}
+
+/* --- the paused ------------------------------------------------------------- */
+
+static void pause(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    uint32_t device = e->units[s->unit].device;
+    struct device_state *d = &e->devices[device];
+    s->state = SLOT_PAUSED;
+    s->batch = NONE;
+    s->taken = false;
+    s->prev = NONE;
+    s->next = d->n_paused > 0 ? d->paused : NONE;
+    if (s->next != NONE) {
+        e->slots[s->next].prev = slot;
+    }
+    d->paused = slot;
+    d->n_paused++;
+    e->n_paused++;
+    cvg__residency(e, device, s->variant)->runs++; /* its features are there */
+    s->drop_at = last_moment(e, s);
+    cvg__expiry_insert(e, slot);
+}
+
+/* To run or to end. */
+static void unpause(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    uint32_t device = e->units[s->unit].device;
+    struct device_state *d = &e->devices[device];
+    assert(s->state == SLOT_PAUSED);
+    if (s->prev != NONE) {
+        e->slots[s->prev].next = s->next;
+    } else {
+        d->paused = s->next;
+    }
+    if (s->next != NONE) {
+        e->slots[s->next].prev = s->prev;
+    }
+    d->n_paused--;
+    e->n_paused--;
+    cvg__expiry_remove(e, slot);
+    cvg__model_ran(e, device, s->variant);
+    s->state = SLOT_RUNNING;
+}
+
+void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
+                  double confidence)
+{
+    struct slot *s = &e->slots[slot];
+    s->has_answer = true;
+    s->answer_batch = b->id;
+    s->answer_index = s->index_in_batch;
+    s->confidence = confidence;
+    s->batch_size = b->n;
+    if (cvg__keeps_features(e, s->variant, s->exit)) {
+        cvg__set_bounds(e, s); /* its app's may have changed meanwhile */
+    }
+    s->until = next_exit(e, s);
+    if (s->until > s->exit) {
+        pause(e, slot);
+        return;
+    }
+    cvg__release_kept(e, slot);
+    cvg__end_served(e, slot);
+}
+
+void cvg__drop_paused(struct cvg_engine *e, uint32_t slot)
+{
+    cvg__release_kept(e, slot);
+    unpause(e, slot);
+}
+
+static void answer(struct cvg_engine *e, uint32_t slot)
+{
+    cvg__drop_paused(e, slot);
+    cvg__end_served(e, slot);
+}
+
+void cvg__rebound_paused(struct cvg_engine *e, uint32_t slot)
+{
+    cvg__set_bounds(e, &e->slots[slot]);
+    e->slots[slot].drop_at = last_moment(e, &e->slots[slot]);
+    cvg__expiry_update(e, slot);
+}
+
+void cvg__expire_paused(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    for (;;) {
+        if (cvg__has_good_answer(e, s)) {
+            answer(e, slot);
+            return;
+        }
+        if (!cvg__relax(e, s)) {
+            break;
+        }
+        s->drop_at = last_moment(e, s);
+        if (s->drop_at >= e->now) {
+            cvg__expiry_update(e, slot);
+            return;
+        }
+    }
+    cvg__drop_paused(e, slot);
+    cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED, CVG_REASON_DEADLINE);
+}
+
+void cvg__lose_paused(struct cvg_engine *e, uint32_t device)
+{
+    while (e->devices[device].n_paused > 0) {
+        uint32_t slot = e->devices[device].paused;
+        unpause(e, slot);
+        if (cvg__has_good_answer(e, &e->slots[slot])) {
+            cvg__end_served(e, slot);
+        } else {
+            cvg__requeue(e, slot);
+        }
+    }
+}
+
+/* --- on they go ------------------------------------------------------------- */
+
+/* The first of the paused that a unit of the device could take on. */
+static uint32_t first_paused(const struct cvg_engine *e, uint32_t device)
+{
+    const struct device_state *d = &e->devices[device];
+    uint32_t best = d->n_paused > 0 ? d->paused : NONE;
+    for (uint32_t i = best; i != NONE; i = e->slots[i].next) {
+        if (cvg__before(&e->slots[i], &e->slots[best])) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Bounds may have changed while it waited. True: it goes on. */
+static bool still_goes_on(struct cvg_engine *e, uint32_t slot)
+{
+    struct slot *s = &e->slots[slot];
+    s->until = next_exit(e, s);
+    if (s->until > s->exit) {
+        return true;
+    }
+    answer(e, slot);
+    return false;
+}
+
+/* Does somebody who waits for a first answer there go before? */
+static bool goes_before(const struct cvg_engine *e, uint32_t device,
+                        const struct slot *paused)
+{
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        uint32_t i = cvg__queue_next(e, a, NONE, cvg_device_bit(device), 0);
+        if (i != NONE &&
+            (e->policy.exits->optional || cvg__before(&e->slots[i], paused))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Are there so many that the device had better see to them first? Their
+ * features take memory. */
+static bool is_crowded(const struct cvg_engine *e, uint32_t device)
+{
+    return e->devices[device].n_paused >=
+           e->box->devices[device].units * e->max_batch;
+}
+
+static void add_paused(struct cvg_engine *e, struct batch *b, uint32_t slot)
+{
+    cvg_time due = cvg_request_due(&e->slots[slot].request);
+    unpause(e, slot);
+    b->slots[b->n++] = slot;
+    b->due = due < b->due ? due : b->due;
+}
+
+/* Would one more make nobody late in it, who is not so already? */
+static bool has_time_for(const struct cvg_engine *e, const struct batch *b,
+                         uint32_t slot)
+{
+    cvg_time due = cvg_request_due(&e->slots[slot].request);
+    due = due < b->due ? due : b->due;
+    return due == CVG_NEVER ||
+           e->now + cvg__run_time(e, b->variant, b->first, b->last,
+                                  e->units[b->unit].device, b->n + 1,
+                                  CVG_P95) <=
+               due;
+}
+
+/* The first of those that go the same way; NONE. */
+static uint32_t companion(const struct cvg_engine *e, const struct batch *b)
+{
+    const struct device_state *d = &e->devices[e->units[b->unit].device];
+    uint32_t best = NONE;
+    for (uint32_t i = d->n_paused > 0 ? d->paused : NONE; i != NONE;
+         i = e->slots[i].next) {
+        const struct slot *s = &e->slots[i];
+        if (s->variant == b->variant && s->exit + 1 == b->first &&
+            (best == NONE || cvg__before(s, &e->slots[best]))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* With the first go the others that go the same way, in their order. */
+static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first)
+{
+    const struct slot *s = &e->slots[first];
+    uint32_t device = e->units[unit].device;
+    struct batch *b = cvg__batch_take(e);
+    b->unit = unit;
+    b->variant = s->variant;
+    b->first = s->exit + 1;
+    b->last = s->until;
+    b->due = CVG_NEVER;
+    uint32_t max = cvg_profile_max_batch(e->profile, b->variant, b->first,
+                                         b->last, device);
+    max = max < e->max_batch ? max : e->max_batch;
+    cvg__residency(e, device, b->variant)->runs++; /* while they change over */
+    add_paused(e, b, first);
+    uint32_t next;
+    while (b->n < max && (next = companion(e, b)) != NONE &&
+           has_time_for(e, b, next)) {
+        if (!still_goes_on(e, next)) {
+            continue; /* answered */
+        }
+        uint32_t until = e->slots[next].until;
+        b->last = until < b->last ? until : b->last;
+        add_paused(e, b, next);
+    }
+    cvg__batch_resume(e, (uint32_t)(b - e->batches));
+    cvg__model_ran(e, device, b->variant);
+}
+
+static void resume_on(struct cvg_engine *e, uint32_t unit, bool first_only)
+{
+    uint32_t device = e->units[unit].device;
+    while (cvg_view_free(&e->view, &e->units[unit])) {
+        uint32_t i = first_paused(e, device);
+        if (i == NONE || (first_only && !is_crowded(e, device) &&
+                          goes_before(e, device, &e->slots[i]))) {
+            return;
+        }
+        if (still_goes_on(e, i)) {
+            resume(e, unit, i);
+        }
+    }
+}
+
+static void resume_all(struct cvg_engine *e, bool first_only)
+{
+    for (uint32_t u = 0; e->n_paused > 0 && u < e->n_units; u++) {
+        resume_on(e, u, first_only);
+    }
+}
+
+void cvg__resume_first(struct cvg_engine *e)
+{
+    resume_all(e, true);
+}
+
+void cvg__resume_rest(struct cvg_engine *e)
+{
+    resume_all(e, false);
+}

@@ -1,0 +1,78 @@
+#include "policy/exits.h"
+
+#include <math.h>
+
+uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant)
+{
+    const struct cvg_variant *v = &view->box->variants[variant];
+    uint32_t best = 0;
+    (void)state;
+    for (uint32_t exit = 0; exit < v->n_exits; exit++) {
+        if (v->accuracy[exit] >= request->min_accuracy - 1e-12) {
+            return exit;
+        }
+        best = v->accuracy[exit] > v->accuracy[best] ? exit : best;
+    }
+    return best;
+}
+
+bool cvg__exits_good(const struct cvg_request *request,
+                     const struct cvg_at_exit *at)
+{
+    return at->accuracy >= request->min_accuracy - 1e-12;
+}
+
+bool cvg__exits_wants_enough(const struct cvg_request *request)
+{
+    return request->min_accuracy > 0;
+}
+
+cvg_time cvg__exits_finish(const struct cvg_view *view,
+                           const struct cvg_at_exit *at, uint32_t exit,
+                           enum cvg_quantile quantile)
+{
+    cvg_time best = CVG_NEVER;
+    for (uint32_t u = 0; u < view->n_units; u++) {
+        const struct cvg_unit *unit = &view->units[u];
+        if (unit->device != at->device) {
+            continue;
+        }
+        cvg_time end = cvg_view_finish(view, unit, at->variant, at->exit + 1,
+                                       exit, at->n, quantile);
+        best = end < best ? end : best;
+    }
+    return best;
+}
+
+double cvg__exits_energy(const struct cvg_view *view,
+                         const struct cvg_at_exit *at, uint32_t exit)
+{
+    return at->energy_j + cvg_profile_energy(view->profile, at->variant,
+                                             at->exit + 1, exit, at->device,
+                                             at->n) /
+                              at->n;
+}
+
+uint32_t cvg__exits_best_beyond(const struct cvg_view *view,
+                                const struct cvg_request *request,
+                                const struct cvg_at_exit *at)
+{
+    const struct cvg_variant *v = &view->box->variants[at->variant];
+    cvg_time due = cvg_request_due(request);
+    uint32_t best = at->exit;
+    for (uint32_t exit = at->exit + 1; exit < v->n_exits; exit++) {
+        cvg_time finish = cvg__exits_finish(view, at, exit, CVG_P95);
+        if (finish == CVG_NEVER || finish > due) {
+            break;
+        }
+        if (cvg__exits_energy(view, at, exit) > request->max_energy_j) {
+            break;
+        }
+        if (v->accuracy[exit] > v->accuracy[best]) {
+            best = exit;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,38 @@
+/* What rules for exits have in common. */
+#ifndef CVG_POLICY_EXITS_H
+#define CVG_POLICY_EXITS_H
+
+#include "policy/parts.h"
+
+/* The first exit of the variant that is accurate enough for the request; the
+ * most accurate, if none is. For cvg_exits_ops.last. */
+uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant);
+
+/* Is the answer accurate enough, as it is? */
+bool cvg__exits_good(const struct cvg_request *request,
+                     const struct cvg_at_exit *at);
+
+/* Is its accuracy bounded, and nothing else? Then the first that is enough is
+ * wanted: the fastest, of the least energy. */
+bool cvg__exits_wants_enough(const struct cvg_request *request);
+
+/* When it would be done with the stages up to that exit, behind what units of
+ * the device hold, by that quantile; CVG_NEVER: never. */
+cvg_time cvg__exits_finish(const struct cvg_view *view,
+                           const struct cvg_at_exit *at, uint32_t exit,
+                           enum cvg_quantile quantile);
+
+/* What it would have taken by then, J, alone. */
+double cvg__exits_energy(const struct cvg_view *view,
+                         const struct cvg_at_exit *at, uint32_t exit);
+
+/* The most accurate exit beyond this one that keeps the bounds of time (with
+ * the slow one of twenty) and energy; this one: none that does is more
+ * accurate. Accuracy need not rise from exit to exit. */
+uint32_t cvg__exits_best_beyond(const struct cvg_view *view,
+                                const struct cvg_request *request,
+                                const struct cvg_at_exit *at);
+
+#endif

@@ -1,0 +1,26 @@
+/* Goes on only if that will keep the bounds: with the slow one of twenty of the
+ * next stage's times, and what its device holds, it is still in time, and its
+ * energy does not become too much. Where its accuracy is bounded it stops as
+ * soon as that is reached; else at the most accurate exit within the others.
+ *
+ * After SYSTEMS.md 4.2: the published rule (exits_reactive.c) overshoots by a
+ * stage. */
+#include "policy/exits.h"
+
+static uint32_t next(void *state, const struct cvg_view *view,
+                     const struct cvg_request *request,
+                     const struct cvg_at_exit *at)
+{
+    (void)state;
+    if (!cvg__exits_good(request, at)) {
+        return cvg__exits_first_good(NULL, view, request, at->variant);
+    }
+    if (cvg__exits_wants_enough(request)) {
+        return at->exit;
+    }
+    return cvg__exits_best_beyond(view, request, at) > at->exit ? at->exit + 1
+                                                                : at->exit;
+}
+
+const struct cvg_exits_ops cvg_exits_predictive = {
+    .name = "predictive", .last = cvg__exits_first_good, .next = next};

@@ -1,0 +1,313 @@
+/* Requests at exits: what runs on, what is answered, who goes before, on the
+ * virtual clock. */
+#include "support/world.h"
+
+#include <math.h>
+
+/* "net" on "d0": stages of 10, 20, 30 and 40 ms (with one more, 2 ms more) and
+ * 1, 2, 3 and 4 mJ; the third exit is more accurate than the last. */
+static void net(struct world *w, uint32_t devices)
+{
+    static const char *const names[] = {"d0", "d1"};
+    world_init(w);
+    for (uint32_t d = 0; d < devices; d++) {
+        world_device(w, names[d], CVG_FCFS, 1, 1);
+    }
+    struct cvg_variant *v = world_variant(w, "net", 0.5);
+    world_exit(v, 0.7);
+    world_exit(v, 0.9);
+    world_exit(v, 0.8);
+    for (uint32_t stage = 0; stage < 4; stage++) {
+        for (uint32_t d = 0; d < devices; d++) {
+            double ms = 10 * (stage + 1);
+            double mj = stage + 1;
+            world_profile_stage(w, "net", stage, names[d], 1, ms, mj);
+            world_profile_stage(w, "net", stage, names[d], 4, ms + 6, 4 * mj);
+        }
+    }
+    world_app(w, "a0");
+    world_app(w, "a1");
+}
+
+static void finish(struct world *w)
+{
+    assert_int_equal(cvg_engine_live(world_engine(w)), 0);
+    world_fini(w);
+}
+
+static void arrive_at(struct world *w, cvg_time at, double accuracy, double mj,
+                      cvg_span deadline)
+{
+    struct cvg_arrival a = {.variant = CVG_ANY};
+    a.bounds = (struct cvg_slo){
+        .accuracy = accuracy, .energy_j = mj * 1e-3, .deadline = deadline};
+    a.overrides = (deadline > 0 ? 1U << CVG_SLO_DEADLINE : 0) |
+                  (accuracy > 0 ? 1U << CVG_SLO_ACCURACY : 0) |
+                  (mj > 0 ? 1U << CVG_SLO_ENERGY : 0);
+    world_arrive_with(w, at, &a);
+}
+
+/* --- the rules ------------------------------------------------------------ */
+
+static void the_end_without_a_rule(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "fifo");
+    arrive_at(&w, 0, 0, 0, 0);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-3 on d0\n"
+                    "[ 100] reply r1 exit 3\n");
+    finish(&w);
+}
+
+/* Within 65 ms it is at the third exit; the published rule goes on at 30 ms,
+ * and would at 60, though it is not done by then. */
+static void predictive_does_not_overshoot(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    arrive_at(&w, 0, 0, 0, CVG_MS(65));
+    arrive_at(&w, CVG_MS(200), 0, 0, CVG_MS(55));
+    arrive_at(&w, CVG_MS(400), 0, 0, CVG_S(1)); /* the most accurate */
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r1 net 1-1 on d0\n"
+                    "[  30] start r1 net 2-2 on d0\n"
+                    "[  60] reply r1 exit 2\n"
+                    "[ 200] start r2 net 0-0 on d0\n"
+                    "[ 210] start r2 net 1-1 on d0\n"
+                    "[ 230] reply r2 exit 1\n"
+                    "[ 400] start r3 net 0-0 on d0\n"
+                    "[ 410] start r3 net 1-1 on d0\n"
+                    "[ 430] start r3 net 2-2 on d0\n"
+                    "[ 460] reply r3 exit 2\n");
+    finish(&w);
+}
+
+static void reactive_overshoots_by_a_stage(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=fifo,exits=reactive");
+    arrive_at(&w, 0, 0, 0, CVG_MS(55));
+    arrive_at(&w, CVG_MS(200), 0, 2.5, 0); /* mJ: at 3 */
+    arrive_at(&w, CVG_MS(400), 0.65, 0, 0);
+    arrive_at(&w, CVG_MS(600), 0, 0, 0);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r1 net 1-1 on d0\n"
+                    "[  30] start r1 net 2-2 on d0\n"
+                    "[  60] reply r1 exit 2 late\n"
+                    "[ 200] start r2 net 0-0 on d0\n"
+                    "[ 210] start r2 net 1-1 on d0\n"
+                    "[ 230] reply r2 exit 1\n"
+                    "[ 400] start r3 net 0-1 on d0\n"
+                    "[ 430] reply r3 exit 1\n"
+                    "[ 600] start r4 net 0-0 on d0\n"
+                    "[ 610] start r4 net 1-1 on d0\n"
+                    "[ 630] start r4 net 2-2 on d0\n"
+                    "[ 660] start r4 net 3-3 on d0\n"
+                    "[ 700] reply r4 exit 3\n");
+    finish(&w);
+}
+
+/* Accuracy: at once to the first exit that will do. Energy: no further than
+ * that. */
+static void predictive_keeps_the_other_bounds(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    arrive_at(&w, 0, 0.65, 0, 0);
+    arrive_at(&w, CVG_MS(200), 0, 2.9, 0);
+    arrive_at(&w, CVG_MS(400), 0, 3.0, 0);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-1 on d0\n"
+                    "[  30] reply r1 exit 1\n"
+                    "[ 200] start r2 net 0-0 on d0\n"
+                    "[ 210] reply r2 exit 0\n"
+                    "[ 400] start r3 net 0-0 on d0\n"
+                    "[ 410] start r3 net 1-1 on d0\n"
+                    "[ 430] reply r3 exit 1\n");
+    assert_true(fabs(cvg_engine_stats(world_engine(&w))->devices[0].energy_j -
+                     7e-3) < 1e-9);
+    finish(&w);
+}
+
+/* --- what happens at an exit ---------------------------------------------- */
+
+/* Two in one batch: one is answered, the other goes on. */
+static void a_batch_splits(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive,batching=greedy");
+    arrive_at(&w, 0, 0, 0, CVG_MS(15));
+    arrive_at(&w, CVG_MS(1), 0, 0, CVG_MS(45));
+    arrive_at(&w, CVG_MS(1), 0, 0, CVG_MS(200));
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] reply r1 exit 0\n"
+                    "[  10] start r2,r3 net 0-0 on d0\n"
+                    "[  22] start r2,r3 net 1-1 on d0\n"
+                    "[  44] reply r2 exit 1\n"
+                    "[  44] start r3 net 2-2 on d0\n"
+                    "[  74] reply r3 exit 2\n");
+    finish(&w);
+}
+
+/* Who is due earlier runs first; then the other goes on from where it was. */
+static void the_urgent_goes_before(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    arrive_at(&w, 0, 0.85, 0, CVG_MS(300));
+    arrive_at(&w, CVG_MS(205), 0, 0, CVG_MS(300));
+    arrive_at(&w, CVG_MS(216), 0.65, 0, CVG_MS(50));
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-2 on d0\n"
+                    "[  60] reply r1 exit 2\n"
+                    "[ 205] start r2 net 0-0 on d0\n"
+                    "[ 215] start r2 net 1-1 on d0\n"
+                    "[ 235] start r3 net 0-1 on d0\n"
+                    "[ 265] reply r3 exit 1\n"
+                    "[ 265] start r2 net 2-2 on d0\n"
+                    "[ 295] reply r2 exit 2\n");
+    finish(&w);
+}
+
+/* There is no time for another stage when the others are done: it is answered
+ * at the last moment at which one could have begun. */
+static void who_waits_too_long_is_answered(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    arrive_at(&w, 0, 0, 0, CVG_MS(95));
+    arrive_at(&w, CVG_MS(5), 0.85, 0, CVG_MS(80));
+    arrive_at(&w, CVG_MS(200), 0, 0, CVG_MS(89));
+    arrive_at(&w, CVG_MS(205), 0.85, 0, CVG_MS(80));
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r2 net 0-2 on d0\n"
+                    "[  70] reply r2 exit 2\n"
+                    "[  70] start r1 net 1-1 on d0\n"
+                    "[  90] reply r1 exit 1\n"
+                    "[ 200] start r3 net 0-0 on d0\n"
+                    "[ 210] start r4 net 0-2 on d0\n"
+                    "[ 269] reply r3 exit 0\n"
+                    "[ 270] reply r4 exit 2\n");
+    finish(&w);
+}
+
+/* A bound that changes between two exits holds at the next. */
+static void bounds_change_between_exits(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_slo_deadline(&w.box->apps[0], CVG_S(1));
+    world_start(&w, "order=edf,exits=predictive");
+    world_arrive(&w, 0, "a0", 0);
+    struct cvg_event event = {.type = CVG_EV_APP, .at = CVG_MS(20)};
+    event.app.slo.declared = 1U << CVG_SLO_DEADLINE;
+    event.app.slo.deadline = CVG_MS(40);
+    cvg_sim_inject(w.sim, &event);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r1 net 1-1 on d0\n"
+                    "[  30] reply r1 exit 1\n");
+    finish(&w);
+}
+
+/* The device is lost on the way to exit 2: the answer of exit 1 will do for
+ * one; the other begins again elsewhere. */
+static void a_device_is_lost_at_exit_two(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 2);
+    world_start(&w, "order=edf,exits=reactive");
+    arrive_at(&w, 0, 0.85, 0, 0);
+    arrive_at(&w, 0, 0, 0, CVG_MS(500));
+    world_device_state(&w, CVG_MS(40), "d0", false);
+    world_device_state(&w, CVG_MS(41), "d1", false);
+    world_device_state(&w, CVG_MS(50), "d1", true);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-2 on d0\n"
+                    "[   0] start r2 net 0-0 on d1\n"
+                    "[  10] start r2 net 1-1 on d1\n"
+                    "[  30] start r2 net 2-2 on d1\n"
+                    "[  41] reply r2 exit 1\n"
+                    "[  50] load net on d1\n"
+                    "[  50] start r1 net 0-2 on d1\n"
+                    "[ 110] reply r1 exit 2\n");
+    finish(&w);
+}
+
+/* Who is cancelled between two stages leaves nothing behind. */
+static void cancelled_at_an_exit(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    arrive_at(&w, 0, 0, 0, CVG_MS(900));
+    arrive_at(&w, CVG_MS(5), 0.85, 0, CVG_MS(200));
+    world_cancel(&w, CVG_MS(30), 1);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r2 net 0-2 on d0\n"
+                    "[  70] reply r2 exit 2\n");
+    finish(&w);
+}
+
+/* First answers for everybody, then better ones. */
+static void anytime_answers_all_first(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=anytime,batching=none");
+    arrive_at(&w, 0, 0, 0, CVG_MS(70));
+    arrive_at(&w, CVG_MS(1), 0, 0, CVG_MS(900));
+    arrive_at(&w, CVG_MS(2), 0, 0, CVG_MS(900));
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r2 net 0-0 on d0\n"
+                    "[  20] start r3 net 0-0 on d0\n"
+                    "[  30] start r1,r2,r3 net 1-1 on d0\n"
+                    "[  54] reply r1 exit 1\n"
+                    "[  54] start r2,r3 net 2-2 on d0\n"
+                    "[  86] reply r2 exit 2\n"
+                    "[  86] reply r3 exit 2\n");
+    finish(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_end_without_a_rule),
+        cmocka_unit_test(predictive_does_not_overshoot),
+        cmocka_unit_test(reactive_overshoots_by_a_stage),
+        cmocka_unit_test(predictive_keeps_the_other_bounds),
+        cmocka_unit_test(a_batch_splits),
+        cmocka_unit_test(the_urgent_goes_before),
+        cmocka_unit_test(who_waits_too_long_is_answered),
+        cmocka_unit_test(bounds_change_between_exits),
+        cmocka_unit_test(a_device_is_lost_at_exit_two),
+        cmocka_unit_test(cancelled_at_an_exit),
+        cmocka_unit_test(anytime_answers_all_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
