@@ -128,7 +128,7 @@ struct cvg_start {
     uint32_t device;
     uint32_t variant;
     uint32_t first, last; /* stages */
-    bool keep; /* features at `last`, until they go on or RELEASE */
+    bool keep;            /* features at `last`, until they go on or RELEASE */
     const uint64_t *requests;
     uint32_t n_requests; /* 0: only brings the variant into the unit's cache */
     cvg_time predicted;  /* when it should be done */
