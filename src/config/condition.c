@@ -199,9 +199,9 @@ static enum cvg_status relation(struct parser *p, uint8_t metric)
 
 static enum cvg_status metric(struct parser *p)
 {
-    for (uint8_t m = 0; m < CVG_METRICS; m++) {
+    for (uint32_t m = 0; m < CVG_METRICS; m++) {
         if (take(p, metrics[m])) {
-            return relation(p, m);
+            return relation(p, (uint8_t)m);
         }
     }
     char word[LONGEST_WORD] = "";

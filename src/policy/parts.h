@@ -41,6 +41,7 @@ extern const struct cvg_exits_ops cvg_exits_last;
 extern const struct cvg_exits_ops cvg_exits_reactive;
 extern const struct cvg_exits_ops cvg_exits_predictive;
 extern const struct cvg_exits_ops cvg_exits_accuracy;
+extern const struct cvg_exits_ops cvg_exits_confidence;
 extern const struct cvg_exits_ops cvg_exits_anytime;
 
 /* parts.c: list scheduling in the order of the keys. */

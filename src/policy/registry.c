@@ -32,8 +32,8 @@ static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_nexus,    &cvg_batching_nexus_wc,
 };
 static const struct cvg_exits_ops *const exit_rules[] = {
-    &cvg_exits_last,     &cvg_exits_reactive, &cvg_exits_predictive,
-    &cvg_exits_accuracy, &cvg_exits_anytime,
+    &cvg_exits_last,     &cvg_exits_reactive,   &cvg_exits_predictive,
+    &cvg_exits_accuracy, &cvg_exits_confidence, &cvg_exits_anytime,
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 

@@ -47,6 +47,7 @@ static void start(struct cvg_sim *sim, const struct cvg_start *start)
         .n = start->n_requests,
     };
     cvg_device_model_submit(d->model, sim->now, &batch);
+    cvg__confidence_draw(sim, start);
 }
 
 static void load(struct cvg_sim *sim, const struct cvg_action *a)
@@ -106,6 +107,9 @@ static void step(struct cvg_sim *sim, struct cvg_event *event)
     bool timed = sim->options.clock != NULL && sim->steps % every == 0;
     int64_t before = timed ? sim->options.clock() : 0;
     event->at = sim->now;
+    if (event->type == CVG_EV_DONE && sim->answers != NULL) {
+        cvg__confidence_tell(sim, &event->done);
+    }
     cvg_engine_step(sim->engine, event, &actions);
     if (timed) {
         cvg_histogram_add(sim->decision, sim->options.clock() - before);
@@ -162,6 +166,7 @@ static void device_event(struct cvg_sim *sim, struct cvg_event *event)
     }
     if (!event->device.up) {
         cvg_device_model_down(d->model, sim->now, NULL, NULL);
+        cvg__confidence_forget(sim, device);
         cvg__agenda_forget_loads(&sim->agenda, device);
     }
     step(sim, event);

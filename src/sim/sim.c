@@ -69,19 +69,24 @@ static enum cvg_status create_engine(struct cvg_sim *sim, struct cvg_error *err)
     return cvg_engine_create(&options, &sim->engine, err);
 }
 
+static size_t most_batches(const struct cvg_sim *sim)
+{
+    size_t n = 0;
+    for (size_t d = 0; d < sim->box->n_devices; d++) {
+        const struct cvg_device *device = &sim->box->devices[d];
+        n += (size_t)device->units * device->in_flight;
+    }
+    return n;
+}
+
 /* A load or unload of each variant on each device, the end of each fault, and
  * the batches whose end is not known yet, and a plan: no more can be to come at
  * once, but for what is injected. */
 static size_t most_pending(const struct cvg_sim *sim)
 {
     const struct cvg_workload *w = sim->options.workload;
-    size_t n = sim->box->n_devices * sim->box->n_variants +
-               (w == NULL ? 0 : w->n_events) + 1;
-    for (size_t d = 0; d < sim->box->n_devices; d++) {
-        const struct cvg_device *device = &sim->box->devices[d];
-        n += (size_t)device->units * device->in_flight;
-    }
-    return n;
+    return sim->box->n_devices * sim->box->n_variants +
+           (w == NULL ? 0 : w->n_events) + 1 + most_batches(sim);
 }
 
 static bool allocate(struct cvg_sim *sim)
@@ -96,6 +101,7 @@ static bool allocate(struct cvg_sim *sim)
     return sim->devices != NULL && sim->busy != NULL && sim->before != NULL &&
            sim->stats.devices != NULL && sim->sources != NULL &&
            sim->decision != NULL &&
+           cvg__confidence_init(sim, most_batches(sim)) &&
            cvg__agenda_reserve(&sim->agenda, most_pending(sim));
 }
 
@@ -171,6 +177,7 @@ void cvg_sim_destroy(struct cvg_sim *sim)
     free(sim->before);
     free(sim->stats.devices);
     free(sim->sources);
+    free(sim->answers);
     free(sim);
 }
 

@@ -196,13 +196,13 @@ static void every_rule_keeps_the_laws(void **state)
     (void)state;
     static const char *const orders[] = {"edf", "fifo", "least-slack"};
     static const char *const batchings[] = {"greedy", "none", "deadline"};
-    static const char *const rules[] = {"last", "reactive", "anytime",
-                                        "predictive", "accuracy"};
+    static const char *const rules[] = {"last",       "reactive", "anytime",
+                                        "predictive", "accuracy", "confidence"};
     uint32_t resumed = 0, early = 0;
     uint64_t seed = 1;
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            for (int k = 0; k < 5; k++) {
+            for (int k = 0; k < 6; k++) {
                 for (int n = 0; n < 4; n++) {
                     static struct run r;
                     char policy[80];

@@ -1,0 +1,26 @@
+/* Stops where the model is sure enough of its answer, if that is accurate
+ * enough and at the last moment in any case. What is not told counts as unsure.
+ *
+ * Teerapittayanon et al., "BranchyNet: Fast Inference via Early Exiting from
+ * Deep Neural Networks", ICPR 2016, with the largest probability (calibrated)
+ * in place of the entropy. */
+#include "policy/exits.h"
+
+#define SURE 0.9
+
+static uint32_t next(void *state, const struct cvg_view *view,
+                     const struct cvg_request *request,
+                     const struct cvg_at_exit *at)
+{
+    (void)state;
+    if (!cvg__exits_good(request, at)) {
+        return cvg__exits_first_good(NULL, view, request, at->variant);
+    }
+    return at->confidence >= SURE ||
+                   cvg__exits_best_beyond(view, request, at) == at->exit
+               ? at->exit
+               : at->exit + 1;
+}
+
+const struct cvg_exits_ops cvg_exits_confidence = {
+    .name = "confidence", .last = cvg__exits_first_good, .next = next};
