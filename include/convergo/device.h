@@ -45,8 +45,10 @@ struct cvg_tensor_info { /* what a model says of an input or output */
 };
 
 struct cvg_model_info { /* owned by who asked: cvg_model_info_free() */
+    /* What it takes, and what its every exit answers. */
     struct cvg_tensor_info *inputs, *outputs;
     size_t n_inputs, n_outputs;
+    uint32_t n_stages; /* 1: a plain model */
 };
 void cvg_model_info_free(struct cvg_model_info *info);
 
@@ -69,6 +71,11 @@ struct cvg_tensor { /* one item: dims without the batch dimension */
 /* Lets go of an output's data, if it has any. */
 void cvg_tensor_release(struct cvg_tensor *output);
 
+/* What a stage of a model has made of one item, for the next: it stays in the
+ * memory of its device. Any thread; NULL is allowed. */
+struct cvg_features;
+void cvg_features_release(struct cvg_features *features);
+
 /* A batch on its way through a device. Owned by the caller; lent to the device
  * from submit() until its completion is posted. */
 struct cvg_batch_item {
@@ -76,6 +83,12 @@ struct cvg_batch_item {
     const struct cvg_tensor *inputs; /* in the model's order; borrowed */
     struct cvg_tensor *outputs; /* n_outputs of them, filled by the backend;
                                  * the caller releases them */
+    /* Of the stage before the batch's first, made on the same device; borrowed.
+     * Not looked at where that is 0. */
+    const struct cvg_features *features;
+    /* Of its last, where the batch keeps them and the item has an answer; set
+     * by the device, the caller releases it. */
+    struct cvg_features *kept;
     /* Set by the device. CVG_OK; CVG_INVALID: the model cannot run this item;
      * CVG_UNSUPPORTED: what it returns for it is no answer to an item. */
     enum cvg_status status;
@@ -84,7 +97,8 @@ struct cvg_batch {
     uint64_t id;
     uint32_t unit; /* within the device: 0..units-1 */
     uint32_t variant;
-    uint32_t first, last; /* stages */
+    uint32_t first, last; /* stages; the answer is that of the exit `last` */
+    bool keep;            /* features, for the stages after them */
     uint32_t n;           /* 0: only brings the variant into the unit's cache */
     struct cvg_batch_item *items;
     void *user; /* the caller's own */

@@ -294,6 +294,21 @@ static enum cvg_status check_csv(struct check *check, enum cvg_file_kind kind,
     return CVG_OK;
 }
 
+static enum cvg_status check_variant(struct check *check, struct cvg_error *err)
+{
+    struct cvg_variant_file file;
+    char stages[40];
+    enum cvg_status status = cvg_config_load_variant(check->path, &file, err);
+    if (status != CVG_OK) {
+        return status;
+    }
+    plural(file.n_stages, "stage", "stages", stages);
+    note(check, "stages", file.n_stages);
+    say_ok(check, "variant of %s", stages);
+    cvg_variant_file_free(&file);
+    return CVG_OK;
+}
+
 static enum cvg_status check_dataset(struct check *check, struct cvg_error *err)
 {
     struct cvg_dataset dataset;
@@ -332,6 +347,8 @@ static enum cvg_status check_content(struct check *check,
     case CVG_FILE_PROFILE:
     case CVG_FILE_VARIANTS:
         return check_csv(check, kind, err);
+    case CVG_FILE_VARIANT:
+        return check_variant(check, err);
     case CVG_FILE_DATASET:
         return check_dataset(check, err);
     case CVG_FILE_UNKNOWN:
@@ -339,8 +356,9 @@ static enum cvg_status check_content(struct check *check,
     }
     return cvg_fail(err, CVG_CONFIG,
                     "%.300s: neither a box (devices, families, apps), a "
-                    "workload (duration, apps), a profile, variants or trace "
-                    "CSV by its header, nor a dataset (CVGDATA1)",
+                    "workload (duration, apps), a variant (stages), a profile, "
+                    "variants or trace CSV by its header, nor a dataset "
+                    "(CVGDATA1)",
                     check->path);
 }
 

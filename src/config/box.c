@@ -163,18 +163,6 @@ static const struct cvg_table server_table = {
 /* --- the outermost map -----------------------------------------------------
  */
 
-static enum cvg_status set_version(struct cvg_reader *reader,
-                                   struct cvg_value value,
-                                   const struct cvg_field *field, void *target)
-{
-    (void)target;
-    static const struct cvg_range one = {.min = 1, .max = 1};
-    struct cvg_field plain = {
-        .key = field->key, .type = CVG_FIELD_COUNT, .range = &one};
-    uint32_t version;
-    return cvg__read_scalar(reader, value, &plain, &version);
-}
-
 static enum cvg_status set_models(struct cvg_reader *reader,
                                   struct cvg_value value,
                                   const struct cvg_field *field, void *target)
@@ -210,7 +198,7 @@ static const struct cvg_field box_fields[] = {
     {.key = "version",
      .type = CVG_FIELD_SET,
      .required = true,
-     .set = set_version},
+     .set = cvg__set_version},
     {.key = "models", .type = CVG_FIELD_SET, .set = set_models},
     {.key = "profiles", .type = CVG_FIELD_LATER, .required = true},
     {.key = "variants", .type = CVG_FIELD_LATER, .required = true},

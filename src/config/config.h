@@ -90,6 +90,20 @@ enum cvg_status cvg_config_read_workload(const struct cvg_config_file *files,
                                          struct cvg_workload **out,
                                          struct cvg_error *err);
 
+/* variant.yaml, beside the versions of a model: its stages. */
+struct cvg_variant_file { /* owned: cvg_variant_file_free() */
+    char **stages;        /* file names, in order; at most CVG_MAX_EXITS */
+    size_t n_stages;
+};
+enum cvg_status cvg_config_load_variant(const char *path,
+                                        struct cvg_variant_file *out,
+                                        struct cvg_error *err);
+enum cvg_status cvg_config_parse_variant(const char *text, size_t size,
+                                         const char *path,
+                                         struct cvg_variant_file *out,
+                                         struct cvg_error *err);
+void cvg_variant_file_free(struct cvg_variant_file *file);
+
 /* What kind of file is it, by its content? */
 enum cvg_file_kind {
     CVG_FILE_UNKNOWN,
@@ -98,6 +112,7 @@ enum cvg_file_kind {
     CVG_FILE_TRACE,
     CVG_FILE_PROFILE,
     CVG_FILE_VARIANTS,
+    CVG_FILE_VARIANT,
     CVG_FILE_DATASET
 };
 const char *cvg_file_kind_name(enum cvg_file_kind kind);

@@ -360,6 +360,18 @@ static enum cvg_status read_field(struct cvg_reader *reader,
     }
 }
 
+enum cvg_status cvg__set_version(struct cvg_reader *reader,
+                                 struct cvg_value value,
+                                 const struct cvg_field *field, void *target)
+{
+    static const struct cvg_range one = {.min = 1, .max = 1};
+    struct cvg_field plain = {
+        .key = field->key, .type = CVG_FIELD_COUNT, .range = &one};
+    uint32_t version;
+    (void)target;
+    return cvg__read_scalar(reader, value, &plain, &version);
+}
+
 static enum cvg_status read_found(struct cvg_reader *reader,
                                   struct cvg_value map,
                                   const struct cvg_field *field,

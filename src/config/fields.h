@@ -91,6 +91,10 @@ enum cvg_status cvg__read_scalar(struct cvg_reader *reader,
                                  const struct cvg_field *field, void *out);
 enum cvg_status cvg__read_each(struct cvg_reader *reader, struct cvg_value list,
                                const struct cvg_field *field, void *target);
+/* The `version` of a file, which is 1. */
+enum cvg_status cvg__set_version(struct cvg_reader *reader,
+                                 struct cvg_value value,
+                                 const struct cvg_field *field, void *target);
 /* `value` must be a list of min to max items. */
 enum cvg_status cvg__expect_list(const struct cvg_source *source,
                                  struct cvg_value value, const char *key,

@@ -11,7 +11,8 @@
 const char *cvg_file_kind_name(enum cvg_file_kind kind)
 {
     static const char *const names[] = {
-        "unknown", "box", "workload", "trace", "profile", "variants", "dataset",
+        "unknown", "box",      "workload", "trace",
+        "profile", "variants", "variant",  "dataset",
     };
     return names[kind];
 }
@@ -78,11 +79,13 @@ static enum cvg_file_kind kind_of_map(struct cvg_value root)
         "policy",   "contention", "server",  "apps/0/family", NULL};
     static const char *const of_workload[] = {"duration", "warmup", "events",
                                               "apps/0/arrivals", NULL};
+    static const char *const of_variant[] = {"stages", NULL};
     int box = count_keys(root, of_box);
     int workload = count_keys(root, of_workload);
-    return box > workload ? CVG_FILE_BOX
-           : workload > 0 ? CVG_FILE_WORKLOAD
-                          : CVG_FILE_UNKNOWN;
+    return box > workload                     ? CVG_FILE_BOX
+           : workload > 0                     ? CVG_FILE_WORKLOAD
+           : count_keys(root, of_variant) > 0 ? CVG_FILE_VARIANT
+                                              : CVG_FILE_UNKNOWN;
 }
 
 static enum cvg_status kind_of_yaml(const char *path, enum cvg_file_kind *out,

@@ -71,18 +71,6 @@ enum cvg_status cvg__set_app(struct cvg_reader *reader, struct cvg_value value,
 /* --- the outermost map -----------------------------------------------------
  */
 
-static enum cvg_status set_version(struct cvg_reader *reader,
-                                   struct cvg_value value,
-                                   const struct cvg_field *field, void *target)
-{
-    (void)target;
-    static const struct cvg_range one = {.min = 1, .max = 1};
-    struct cvg_field plain = {
-        .key = field->key, .type = CVG_FIELD_COUNT, .range = &one};
-    uint32_t version;
-    return cvg__read_scalar(reader, value, &plain, &version);
-}
-
 static int by_app(const void *a, const void *b)
 {
     const struct cvg_stream *x = a;
@@ -119,7 +107,7 @@ static const struct cvg_field workload_fields[] = {
     {.key = "version",
      .type = CVG_FIELD_SET,
      .required = true,
-     .set = set_version},
+     .set = cvg__set_version},
     {.key = "duration",
      .type = CVG_FIELD_SPAN,
      .required = true,

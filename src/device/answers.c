@@ -43,7 +43,7 @@ static void answer(struct cvg_emulator *e, struct cvg_flight *flight)
     struct cvg_error error = {.status = CVG_OK};
     flight->answering = true;
     pthread_mutex_unlock(&e->lock);
-    error.status = cvg_session_run(session, batch->items, batch->n, &error);
+    error.status = cvg_session_run(session, batch, &error);
     pthread_mutex_lock(&e->lock);
     flight->answering = false;
     flight->has_outputs = error.status == CVG_OK || error.status == CVG_INVALID;
@@ -107,6 +107,7 @@ static void take_session(struct cvg_emulator *e, struct cvg_loading *loading)
             .models = e->box->models,
             .variant = e->box->variants[loading->variant].name,
             .threads = 1,
+            .n_stages = e->box->variants[loading->variant].n_exits,
         };
         struct cvg_session *session = NULL;
         pthread_mutex_unlock(&e->lock);

@@ -2,6 +2,7 @@
 #include <convergo/device.h>
 
 #include "device/backends.h"
+#include "device/features.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,14 @@ void cvg_tensor_release(struct cvg_tensor *output)
     }
     output->data = NULL;
     output->memory = NULL;
+}
+
+void cvg_features_release(struct cvg_features *features)
+{
+    for (size_t k = 0; features != NULL && k < features->n; k++) {
+        cvg_tensor_release(&features->tensors[k]);
+    }
+    free(features);
 }
 
 void cvg_model_info_free(struct cvg_model_info *info)

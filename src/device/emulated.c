@@ -274,6 +274,7 @@ static enum cvg_status describe(const struct cvg_device_env *env,
         .models = env->box->models,
         .variant = env->box->variants[variant].name,
         .threads = 1,
+        .n_stages = env->box->variants[variant].n_exits,
     };
     return cvg_session_describe(&options, out, err);
 }

@@ -107,11 +107,11 @@ static void run_batch(struct cvg_backend *b, struct cvg_batch *batch)
     if (b->closing) {
         cvg_fail(&error, CVG_DEVICE, "device %s is being closed",
                  b->device->name);
-        cvg_session_no_outputs(session, batch->items, batch->n);
+        cvg_session_no_outputs(session, batch);
     } else {
         count_running(b, true);
         pthread_mutex_unlock(&b->lock);
-        error.status = cvg_session_run(session, batch->items, batch->n, &error);
+        error.status = cvg_session_run(session, batch, &error);
         pthread_mutex_lock(&b->lock);
         count_running(b, false);
     }
@@ -172,6 +172,7 @@ static struct cvg_session_options session_options(const struct cvg_box *box,
         .options = d->options,
         .n_options = d->n_options,
         .threads = d->threads,
+        .n_stages = box->variants[variant].n_exits,
     };
 }
 

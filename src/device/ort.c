@@ -289,6 +289,42 @@ enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
     return cvg_ort_check(ort, status, CVG_DEVICE, what, err);
 }
 
+static int device_id(const struct cvg_option *options, size_t n_options)
+{
+    for (size_t k = 0; k < n_options; k++) {
+        if (strcmp(options[k].key, "device_id") == 0) {
+            return atoi(options[k].value);
+        }
+    }
+    return 0;
+}
+
+enum cvg_status cvg_ort_memory(const struct cvg_ort *ort, const char *provider,
+                               const struct cvg_option *options,
+                               size_t n_options, OrtMemoryInfo **out,
+                               struct cvg_error *err)
+{
+    static const struct {
+        const char *provider, *memory;
+    } known[] = {{"CUDA", "Cuda"}, {"TensorRT", "Cuda"}, {"ROCM", "Hip"}};
+    const char *name = NULL;
+    *out = NULL;
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        if (provider != NULL && cvg_provider_is(provider, known[k].provider)) {
+            name = known[k].memory;
+        }
+    }
+    if (name == NULL) {
+        return CVG_OK; /* others compute in ours, or copy as they need to */
+    }
+    return cvg_ort_check(
+        ort,
+        ort->api->CreateMemoryInfo(name, OrtDeviceAllocator,
+                                   device_id(options, n_options),
+                                   OrtMemTypeDefault, out),
+        CVG_DEVICE, name, err);
+}
+
 /* --- types ---------------------------------------------------------------- */
 
 static const ONNXTensorElementDataType types[CVG_TYPES] = {

@@ -55,6 +55,13 @@ enum cvg_status cvg_ort_add_provider(const struct cvg_ort *ort,
                                      const struct cvg_option *options,
                                      size_t n_options, struct cvg_error *err);
 
+/* The memory in which that provider leaves what stays with it; released by the
+ * caller. NULL: this CPU's. */
+enum cvg_status cvg_ort_memory(const struct cvg_ort *ort, const char *provider,
+                               const struct cvg_option *options,
+                               size_t n_options, OrtMemoryInfo **out,
+                               struct cvg_error *err);
+
 /* Tensor types there and here. False: there is none. */
 bool cvg_ort_type_from(ONNXTensorElementDataType type, enum cvg_type *out);
 ONNXTensorElementDataType cvg_ort_type_to(enum cvg_type type);

@@ -1,306 +1,87 @@
-/* A model loaded into ONNX Runtime: opening, what it says of itself, running.
- */
+/* A model loaded into ONNX Runtime, in one stage or several: opening and
+ * running it. */
 #include "device/session.h"
 
 #include "device/clock.h"
+#include "device/features.h"
 #include "device/ort.h"
 #include "device/repository.h"
+#include "device/stage.h"
 #include "device/tensors.h"
+#include <assert.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct cvg_session {
     const struct cvg_ort *ort;
-    OrtSession *session;
-    struct cvg_model_info info;
-    const char **names; /* inputs, then outputs; point into info */
-    uint32_t rows;      /* batch that the model is fixed at; 0: variable */
-    bool accelerator;   /* its provider is not this CPU */
-    struct cvg_tensor *probe; /* zeros on which it has run; NULL: none did */
+    struct cvg_stage stages[CVG_MAX_EXITS];
+    /* [stage]: inputs of an item on which it has run; NULL: on none. */
+    struct cvg_tensor *probes[CVG_MAX_EXITS];
+    struct cvg_model_info info; /* of the whole; borrowed from the stages */
+    bool accelerator;           /* its provider is not this CPU */
+    OrtMemoryInfo *memory;      /* of that; NULL: this CPU's */
     struct cvg_session_cost cost;
 };
 
-/* --- creating the runtime's session --------------------------------------- */
-
-/* An idle thread that spins takes a core from the others, which on a box with
- * two is half of it. Without arena a session keeps no freed memory, at 1 % of
- * the time of small models. */
-static OrtStatus *set_options(const OrtApi *api, OrtSessionOptions *o,
-                              const struct cvg_session_options *options,
-                              const char *folder)
+static struct cvg_runner runner(const struct cvg_session *s, uint32_t k)
 {
-    OrtStatus *s = api->SetIntraOpNumThreads(o, (int)options->threads);
-    if (s == NULL) {
-        s = api->SetInterOpNumThreads(o, 1);
-    }
-    if (s == NULL) {
-        s = api->SetSessionExecutionMode(o, ORT_SEQUENTIAL);
-    }
-    if (s == NULL) {
-        s = api->AddSessionConfigEntry(o, "session.intra_op.allow_spinning",
-                                       "0");
-    }
-    if (s == NULL) { /* a model in bytes does not know where it came from */
-        s = api->AddSessionConfigEntry(
-            o, "session.model_external_initializers_file_folder_path", folder);
-    }
-    if (s == NULL) {
-        s = api->DisableCpuMemArena(o);
-    }
-    return s;
-}
-
-static enum cvg_status create_session(const struct cvg_ort *ort,
-                                      const struct cvg_session_options *options,
-                                      const struct cvg_model_file *file,
-                                      bool optimised, OrtSession **out,
-                                      struct cvg_error *err)
-{
-    const OrtApi *api = ort->api;
-    OrtSessionOptions *o = NULL;
-    enum cvg_status status = cvg_ort_check(ort, api->CreateSessionOptions(&o),
-                                           CVG_DEVICE, options->variant, err);
-    if (status != CVG_OK) {
-        return status;
-    }
-    status = cvg_ort_check(ort, set_options(api, o, options, file->folder),
-                           CVG_DEVICE, options->variant, err);
-    if (status == CVG_OK && !optimised) {
-        status = cvg_ort_check(
-            ort, api->SetSessionGraphOptimizationLevel(o, ORT_DISABLE_ALL),
-            CVG_DEVICE, options->variant, err);
-    }
-    if (status == CVG_OK && options->provider != NULL && optimised) {
-        status =
-            cvg_ort_add_provider(ort, o, options->provider, options->options,
-                                 options->n_options, err);
-    }
-    if (status == CVG_OK) {
-        status = cvg_ort_check(ort,
-                               api->CreateSessionFromArray(ort->env, file->data,
-                                                           file->size, o, out),
-                               CVG_DEVICE, file->folder, err);
-    }
-    api->ReleaseSessionOptions(o);
-    return status;
-}
-
-/* --- what the model says -------------------------------------------------- */
-
-static OrtStatus *read_tensor_type(const OrtApi *api, const OrtTypeInfo *type,
-                                   struct cvg_tensor_info *out, bool *known)
-{
-    const OrtTensorTypeAndShapeInfo *tensor = NULL;
-    ONNXTensorElementDataType element = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-    size_t n_dims = 0;
-    OrtStatus *s = api->CastTypeInfoToTensorInfo(type, &tensor);
-    if (s != NULL || tensor == NULL) {
-        return s; /* a sequence or a map */
-    }
-    s = api->GetTensorElementType(tensor, &element);
-    if (s == NULL) {
-        s = api->GetDimensionsCount(tensor, &n_dims);
-    }
-    if (s != NULL || n_dims > CVG_MAX_DIMS ||
-        !cvg_ort_type_from(element, &out->type)) {
-        return s;
-    }
-    out->n_dims = (uint32_t)n_dims;
-    s = api->GetDimensions(tensor, out->dims, n_dims);
-    *known = s == NULL;
-    return s;
-}
-
-struct side { /* the inputs or the outputs of a model */
-    const char *kind;
-    OrtStatus *(ORT_API_CALL *name)(const OrtSession *, size_t, OrtAllocator *,
-                                    char **);
-    OrtStatus *(ORT_API_CALL *type)(const OrtSession *, size_t, OrtTypeInfo **);
-};
-
-static enum cvg_status read_tensor(const struct cvg_ort *ort,
-                                   const OrtSession *session,
-                                   const struct side *side, size_t k,
-                                   struct cvg_tensor_info *out,
-                                   struct cvg_error *err)
-{
-    char *name = NULL;
-    OrtTypeInfo *type = NULL;
-    bool known = false;
-    OrtStatus *s = side->name(session, k, ort->allocator, &name);
-    if (s == NULL) {
-        s = side->type(session, k, &type);
-    }
-    if (s == NULL) {
-        s = read_tensor_type(ort->api, type, out, &known);
-    }
-    enum cvg_status status = cvg_ort_check(ort, s, CVG_DEVICE, side->kind, err);
-    out->name = name == NULL ? NULL : strdup(name);
-    if (status == CVG_OK && out->name == NULL) {
-        status = cvg_fail(err, CVG_NOMEM, "out of memory for a name");
-    } else if (status == CVG_OK && !known) {
-        status = cvg_fail(err, CVG_UNSUPPORTED,
-                          "%s '%s': not a tensor of a known type with at most "
-                          "%u dimensions",
-                          side->kind, name, CVG_MAX_DIMS);
-    }
-    if (type != NULL) {
-        ort->api->ReleaseTypeInfo(type);
-    }
-    if (name != NULL) {
-        ort->allocator->Free(ort->allocator, name);
-    }
-    return status;
-}
-
-static enum cvg_status read_side(const struct cvg_ort *ort,
-                                 const OrtSession *session,
-                                 const struct side *side, size_t n,
-                                 struct cvg_tensor_info **out, size_t *n_out,
-                                 struct cvg_error *err)
-{
-    if (n < 1 || n > CVG_MAX_TENSORS) {
-        return cvg_fail(err, CVG_UNSUPPORTED,
-                        "a model has 1 to %u %ss, this has %zu",
-                        CVG_MAX_TENSORS, side->kind, n);
-    }
-    *out = calloc(n, sizeof **out);
-    if (*out == NULL) {
-        return cvg_fail(err, CVG_NOMEM, "out of memory for %ss", side->kind);
-    }
-    *n_out = n;
-    enum cvg_status status = CVG_OK;
-    for (size_t k = 0; k < n && status == CVG_OK; k++) {
-        status = read_tensor(ort, session, side, k, &(*out)[k], err);
-    }
-    return status;
-}
-
-static enum cvg_status read_info(const struct cvg_ort *ort,
-                                 const OrtSession *session,
-                                 struct cvg_model_info *out,
-                                 struct cvg_error *err)
-{
-    const OrtApi *api = ort->api;
-    const struct side inputs = {"input", api->SessionGetInputName,
-                                api->SessionGetInputTypeInfo};
-    const struct side outputs = {"output", api->SessionGetOutputName,
-                                 api->SessionGetOutputTypeInfo};
-    size_t n_inputs = 0;
-    size_t n_outputs = 0;
-    OrtStatus *s = api->SessionGetInputCount(session, &n_inputs);
-    if (s == NULL) {
-        s = api->SessionGetOutputCount(session, &n_outputs);
-    }
-    enum cvg_status status = cvg_ort_check(ort, s, CVG_DEVICE, "model", err);
-    if (status == CVG_OK) {
-        status = read_side(ort, session, &inputs, n_inputs, &out->inputs,
-                           &out->n_inputs, err);
-    }
-    if (status == CVG_OK) {
-        status = read_side(ort, session, &outputs, n_outputs, &out->outputs,
-                           &out->n_outputs, err);
-    }
-    return status;
-}
-
-/* The batch is the first dimension of everything: variable, or the same number
- * everywhere. From here on it is described as variable. */
-static enum cvg_status take_batch(struct cvg_tensor_info *tensors, size_t n,
-                                  const char *kind, bool strict, int64_t *batch,
-                                  struct cvg_error *err)
-{
-    for (size_t k = 0; k < n; k++) {
-        struct cvg_tensor_info *t = &tensors[k];
-        if (t->n_dims == 0) {
-            return cvg_fail(err, CVG_UNSUPPORTED,
-                            "%s '%s' has no batch dimension", kind, t->name);
-        }
-        if (*batch == 0) {
-            *batch = t->dims[0];
-        }
-        bool vague = !strict && (t->dims[0] < 0 || *batch < 0);
-        if (t->dims[0] != *batch && !vague) {
-            return cvg_fail(err, CVG_UNSUPPORTED,
-                            "%s '%s': the first dimension must be the batch, "
-                            "%lld as in the others, not %lld",
-                            kind, t->name, (long long)*batch,
-                            (long long)t->dims[0]);
-        }
-        t->dims[0] = -1;
-    }
-    return CVG_OK;
-}
-
-static enum cvg_status find_batch(struct cvg_model_info *info, uint32_t *rows,
-                                  struct cvg_error *err)
-{
-    int64_t batch = 0;
-    enum cvg_status status =
-        take_batch(info->inputs, info->n_inputs, "input", true, &batch, err);
-    if (status == CVG_OK) { /* exporters often leave outputs vague */
-        status = take_batch(info->outputs, info->n_outputs, "output", false,
-                            &batch, err);
-    }
-    if (status == CVG_OK && (batch == 0 || batch > (int64_t)CVG_MAX_BATCH)) {
-        status = cvg_fail(err, CVG_UNSUPPORTED,
-                          "its batch is fixed at %lld, 1 to %u can be run",
-                          (long long)batch, CVG_MAX_BATCH);
-    }
-    *rows = batch < 0 ? 0 : (uint32_t)batch;
-    return status;
-}
-
-/* Puts the file's name before what is wrong with it. */
-static enum cvg_status blame(const char *folder, enum cvg_status status,
-                             struct cvg_error *err)
-{
-    if (status != CVG_OK && err != NULL) {
-        struct cvg_error inner = *err;
-        cvg_fail(err, status, "%.200s/model.onnx: %.290s", folder, inner.text);
-    }
-    return status;
+    const struct cvg_stage *stage = &s->stages[k];
+    return (struct cvg_runner){
+        .ort = s->ort,
+        .session = stage->session,
+        .info = &stage->info,
+        .input_names = stage->names,
+        .output_names = stage->names + stage->info.n_inputs,
+        .rows = stage->rows,
+        .accelerator = s->accelerator,
+        .probe = s->probes[k],
+        .n_answers = stage->n_answers,
+        .takes_features = k > 0,
+        .memory = s->memory != NULL ? s->memory : s->ort->cpu,
+    };
 }
 
 /* --- opening -------------------------------------------------------------- */
 
-static enum cvg_status name_tensors(struct cvg_session *s,
-                                    struct cvg_error *err)
+static enum cvg_status open_stages(const struct cvg_session_options *options,
+                                   const struct cvg_ort *ort,
+                                   const struct cvg_model_files *files,
+                                   bool to_run, struct cvg_stage *stages,
+                                   struct cvg_error *err)
 {
-    s->names = calloc(s->info.n_inputs + s->info.n_outputs, sizeof *s->names);
-    if (s->names == NULL) {
-        return cvg_fail(err, CVG_NOMEM, "out of memory for names");
+    enum cvg_status status = CVG_OK;
+    for (uint32_t k = 0; k < files->n && status == CVG_OK; k++) {
+        status = cvg_stage_open(ort, options, &files->stages[k], files->folder,
+                                to_run, &stages[k], err);
     }
-    for (size_t k = 0; k < s->info.n_inputs; k++) {
-        s->names[k] = s->info.inputs[k].name;
-    }
-    for (size_t k = 0; k < s->info.n_outputs; k++) {
-        s->names[s->info.n_inputs + k] = s->info.outputs[k].name;
-    }
-    return CVG_OK;
+    return status == CVG_OK ? cvg_stages_join(stages, files->n, err) : status;
 }
 
-static struct cvg_runner runner(const struct cvg_session *s)
+static void close_stages(struct cvg_stage *stages)
 {
-    return (struct cvg_runner){
-        .ort = s->ort,
-        .session = s->session,
-        .info = &s->info,
-        .input_names = s->names,
-        .output_names = s->names + s->info.n_inputs,
-        .rows = s->rows,
-        .accelerator = s->accelerator,
-        .probe = s->probe,
+    for (uint32_t k = 0; k < CVG_MAX_EXITS; k++) {
+        cvg_stage_close(&stages[k]);
+    }
+}
+
+/* What goes in at the front and comes out at every exit; borrowed. */
+static struct cvg_model_info whole(const struct cvg_stage *stages, uint32_t n)
+{
+    return (struct cvg_model_info){
+        .inputs = stages[0].info.inputs,
+        .n_inputs = stages[0].info.n_inputs,
+        .outputs = stages[0].info.outputs,
+        .n_outputs = stages[0].n_answers,
+        .n_stages = n,
     };
 }
 
 static void free_tensors(struct cvg_tensor *tensors, size_t n)
 {
     for (size_t k = 0; tensors != NULL && k < n; k++) {
-        free(tensors[k].data);
+        cvg_tensor_release(&tensors[k]);
     }
     free(tensors);
 }
@@ -321,28 +102,86 @@ static bool make_zeros(const struct cvg_tensor_info *info, struct cvg_tensor *t)
     return t->data != NULL;
 }
 
+/* The item's features, apart from its answer; NULL: no memory. */
+static struct cvg_features *take_features(const struct cvg_stage *stage,
+                                          struct cvg_tensor *outputs)
+{
+    size_t n = stage->info.n_outputs - stage->n_answers;
+    struct cvg_features *features =
+        malloc(sizeof *features + n * sizeof features->tensors[0]);
+    if (features != NULL) {
+        features->n = n;
+        memcpy(features->tensors, outputs + stage->n_answers,
+               n * sizeof *outputs);
+        memset(outputs + stage->n_answers, 0, n * sizeof *outputs);
+    }
+    return features;
+}
+
+/* Runs stage k on these inputs, which it keeps as its probe; *inputs are then
+ * those of the next, NULL after the last. */
+static enum cvg_status warm_up_stage(struct cvg_session *s, uint32_t k,
+                                     struct cvg_tensor **inputs,
+                                     struct cvg_error *err)
+{
+    const struct cvg_stage *stage = &s->stages[k];
+    const struct cvg_runner r = runner(s, k);
+    struct cvg_tensor *outputs = calloc(stage->info.n_outputs, sizeof *outputs);
+    struct cvg_batch_item item = {.inputs = *inputs, .outputs = outputs};
+    if (outputs == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory");
+    }
+    enum cvg_status status = cvg_tensors_check(&stage->info, &item, 1, err);
+    if (status == CVG_OK) {
+        status = cvg_tensors_run(&r, &item, 1, err);
+    }
+    if (status != CVG_OK) {
+        free(outputs);
+        return status;
+    }
+    s->probes[k] = *inputs;
+    *inputs = NULL;
+    for (size_t i = 0; i < stage->n_answers; i++) {
+        cvg_tensor_release(&outputs[i]);
+    }
+    size_t n_features = stage->info.n_outputs - stage->n_answers;
+    if (n_features == 0) {
+        free(outputs);
+        return CVG_OK;
+    }
+    memmove(outputs, outputs + stage->n_answers, n_features * sizeof *outputs);
+    *inputs = outputs;
+    return CVG_OK;
+}
+
 /* A run of zeros, so that the first request does not pay for what the runtime
  * puts off until then. They are kept, to see whether the device works when it
- * cannot run something else. A model that cannot digest them is not to blame.
- */
-static void warm_up(struct cvg_session *s)
+ * cannot run something else. A model that cannot digest them is not to blame;
+ * a stage that cannot run what the one before it returns is. */
+static enum cvg_status warm_up(struct cvg_session *s,
+                               const struct cvg_model_files *files,
+                               struct cvg_error *err)
 {
+    struct cvg_error why = {.status = CVG_OK};
     struct cvg_tensor *inputs = calloc(s->info.n_inputs, sizeof *inputs);
-    struct cvg_tensor *outputs = calloc(s->info.n_outputs, sizeof *outputs);
-    bool made = inputs != NULL && outputs != NULL;
-    for (size_t k = 0; k < s->info.n_inputs && made; k++) {
-        made = make_zeros(&s->info.inputs[k], &inputs[k]);
+    bool made = inputs != NULL;
+    uint32_t k = 0;
+    for (size_t i = 0; i < s->info.n_inputs && made; i++) {
+        made = make_zeros(&s->info.inputs[i], &inputs[i]);
     }
-    if (made) {
-        struct cvg_batch_item item = {.inputs = inputs, .outputs = outputs};
-        if (cvg_session_run(s, &item, 1, NULL) == CVG_OK) {
-            cvg_tensors_drop_outputs(&s->info, &item, 1);
-            s->probe = inputs;
-            inputs = NULL;
-        }
+    while (made && inputs != NULL &&
+           warm_up_stage(s, k, &inputs, &why) == CVG_OK) {
+        k++;
     }
-    free_tensors(inputs, s->info.n_inputs);
-    free(outputs);
+    if (inputs != NULL) {
+        free_tensors(inputs, s->stages[k].info.n_inputs);
+    }
+    return k == 0 || k == files->n
+               ? CVG_OK
+               : cvg_fail(err, CVG_CONFIG,
+                          "%.160s cannot run what the stage before it returns: "
+                          "%.240s",
+                          files->stages[k].path, why.text);
 }
 
 static size_t heap_in_use(void)
@@ -351,27 +190,60 @@ static size_t heap_in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
+/* A batch that the model fixes would have to be filled up with rows, which we
+ * cannot do in a device's memory. */
+static enum cvg_status check_rows(const struct cvg_session *s,
+                                  const struct cvg_model_files *files,
+                                  struct cvg_error *err)
+{
+    for (uint32_t k = 1; s->memory != NULL && k < files->n; k++) {
+        if (s->stages[k].rows > 1) {
+            return cvg_fail(err, CVG_UNSUPPORTED,
+                            "%.300s: a stage with a batch fixed at %u runs on "
+                            "the CPU only",
+                            files->stages[k].path, s->stages[k].rows);
+        }
+    }
+    return CVG_OK;
+}
+
+static enum cvg_status check_stages(const struct cvg_session_options *options,
+                                    const struct cvg_model_files *files,
+                                    struct cvg_error *err)
+{
+    if (options->n_stages == 0 || options->n_stages == files->n) {
+        return CVG_OK;
+    }
+    return cvg_fail(err, CVG_CONFIG,
+                    "%.300s has %u exits in the box's files, and %u stages "
+                    "here (variant.yaml names them)",
+                    files->folder, options->n_stages, files->n);
+}
+
 static enum cvg_status fill(struct cvg_session *s,
                             const struct cvg_session_options *options,
-                            const struct cvg_model_file *file,
+                            const struct cvg_model_files *files,
                             struct cvg_error *err)
 {
-    enum cvg_status status =
-        create_session(s->ort, options, file, true, &s->session, err);
-    if (status != CVG_OK) {
-        return status;
-    }
-    status = read_info(s->ort, s->session, &s->info, err);
-    if (status == CVG_OK) {
-        status = find_batch(&s->info, &s->rows, err);
+    enum cvg_status status = check_stages(options, files, err);
+    if (status == CVG_OK && files->n > 1) {
+        status = cvg_ort_memory(s->ort, options->provider, options->options,
+                                options->n_options, &s->memory, err);
     }
     if (status == CVG_OK) {
-        status = name_tensors(s, err);
+        status = open_stages(options, s->ort, files, true, s->stages, err);
     }
     if (status == CVG_OK) {
-        warm_up(s);
+        status = check_rows(s, files, err);
     }
-    return blame(file->folder, status, err);
+    if (status == CVG_OK) {
+        s->info = whole(s->stages, files->n);
+        status = warm_up(s, files, err);
+    }
+    for (uint32_t k = 0; k < files->n; k++) {
+        s->cost.file_bytes += files->stages[k].size;
+    }
+    return status;
 }
 
 enum cvg_status cvg_session_open(const struct cvg_session_options *options,
@@ -393,13 +265,12 @@ enum cvg_status cvg_session_open(const struct cvg_session_options *options,
     pthread_mutex_lock(&loading);
     cvg_time begun = cvg_now();
     size_t before = heap_in_use();
-    struct cvg_model_file file = {0};
+    struct cvg_model_files files = {.n = 0};
     enum cvg_status status =
-        cvg_model_file_read(options->models, options->variant, &file, err);
+        cvg_model_files_read(options->models, options->variant, &files, err);
     if (status == CVG_OK) {
-        status = fill(s, options, &file, err);
-        s->cost.file_bytes = file.size;
-        cvg_model_file_free(&file);
+        status = fill(s, options, &files, err);
+        cvg_model_files_free(&files);
     }
     s->cost.load_time = cvg_now() - begun;
     size_t after = heap_in_use();
@@ -422,42 +293,200 @@ void cvg_session_close(struct cvg_session *s)
     if (s == NULL) {
         return;
     }
-    if (s->session != NULL) {
-        s->ort->api->ReleaseSession(s->session);
+    for (uint32_t k = 0; k < CVG_MAX_EXITS; k++) {
+        free_tensors(s->probes[k], s->stages[k].info.n_inputs);
     }
-    free_tensors(s->probe, s->info.n_inputs);
-    cvg_model_info_free(&s->info);
-    free(s->names);
+    close_stages(s->stages);
+    if (s->memory != NULL) {
+        s->ort->api->ReleaseMemoryInfo(s->memory);
+    }
     free(s);
     malloc_trim(0);
 }
 
-enum cvg_status cvg_session_run(const struct cvg_session *s,
-                                struct cvg_batch_item *items, uint32_t n,
-                                struct cvg_error *err)
+/* --- running -------------------------------------------------------------- */
+
+/* Items on their way through several stages. Those that a stage cannot run stay
+ * behind. */
+struct way {
+    const struct cvg_session *session;
+    struct cvg_batch *batch;
+    struct cvg_batch_item *items; /* [n] of the stage at hand */
+    uint32_t *index;              /* [n] of them in the batch */
+    uint32_t n;
+    struct cvg_features **features; /* [batch->n] made on the way; owned */
+};
+
+static bool begin_way(struct way *way)
 {
-    cvg_session_no_outputs(s, items, n);
-    enum cvg_status status = cvg_tensors_check(&s->info, items, n, err);
-    if (status != CVG_OK) {
+    const struct cvg_batch *batch = way->batch;
+    way->items = calloc(batch->n, sizeof *way->items);
+    way->index = calloc(batch->n, sizeof *way->index);
+    way->features = calloc(batch->n, sizeof(struct cvg_features *));
+    if (way->items == NULL || way->index == NULL || way->features == NULL) {
+        return false;
+    }
+    way->n = batch->n;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        way->index[i] = i;
+        way->items[i].inputs = batch->first == 0
+                                   ? batch->items[i].inputs
+                                   : batch->items[i].features->tensors;
+    }
+    return true;
+}
+
+/* What the stage has made of one item: of its answer the last counts, of its
+ * features those that go on. */
+static bool keep_item(struct way *way, uint32_t i, uint32_t stage)
+{
+    const struct cvg_stage *s = &way->session->stages[stage];
+    struct cvg_batch_item *item = &way->batch->items[way->index[i]];
+    struct cvg_tensor *outputs = way->items[i].outputs;
+    struct cvg_features **features = &way->features[way->index[i]];
+    bool last = stage == way->batch->last;
+    cvg_features_release(*features);
+    *features = NULL;
+    for (size_t k = 0; k < s->n_answers; k++) {
+        if (last) {
+            item->outputs[k] = outputs[k];
+        } else {
+            cvg_tensor_release(&outputs[k]);
+        }
+        outputs[k] = (struct cvg_tensor){0};
+    }
+    if (s->n_answers == s->info.n_outputs || (last && !way->batch->keep)) {
+        return true;
+    }
+    *features = take_features(s, outputs);
+    return *features != NULL;
+}
+
+/* On to the next stage with those that this one has run. */
+static bool advance(struct way *way, uint32_t stage)
+{
+    uint32_t left = 0;
+    bool kept = true;
+    for (uint32_t i = 0; i < way->n; i++) {
+        uint32_t at = way->index[i];
+        way->batch->items[at].status = way->items[i].status;
+        if (way->items[i].status != CVG_OK) {
+            cvg_features_release(way->features[at]);
+            way->features[at] = NULL;
+            continue;
+        }
+        kept = keep_item(way, i, stage) && kept;
+        way->index[left] = at;
+        way->items[left].inputs =
+            way->features[at] != NULL ? way->features[at]->tensors : NULL;
+        left++;
+    }
+    way->n = left;
+    return kept;
+}
+
+static enum cvg_status run_stage(struct way *way, uint32_t stage,
+                                 struct cvg_error *err)
+{
+    const struct cvg_runner r = runner(way->session, stage);
+    size_t n_outputs = r.info->n_outputs;
+    uint32_t n = way->n;
+    struct cvg_tensor *outputs = calloc(n * n_outputs + 1, sizeof *outputs);
+    if (outputs == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for a batch");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        way->items[i].outputs = &outputs[i * n_outputs];
+    }
+    enum cvg_status status = cvg_tensors_run(&r, way->items, n, err);
+    if ((status == CVG_OK || status == CVG_INVALID) && !advance(way, stage)) {
+        status = cvg_fail(err, CVG_NOMEM, "out of memory for features");
+    }
+    for (size_t k = 0; k < n * n_outputs; k++) {
+        cvg_tensor_release(&outputs[k]); /* those that nobody took */
+    }
+    free(outputs);
+    return status;
+}
+
+/* Features go to who keeps them; after a failure nobody does. */
+static void end_way(struct way *way, bool well)
+{
+    struct cvg_batch *batch = way->batch;
+    for (uint32_t i = 0; way->features != NULL && i < batch->n; i++) {
+        if (well && batch->keep) {
+            batch->items[i].kept = way->features[i];
+        } else {
+            cvg_features_release(way->features[i]);
+        }
+    }
+    free(way->features);
+    free(way->index);
+    free(way->items);
+}
+
+static enum cvg_status run_stages(const struct cvg_session *s,
+                                  struct cvg_batch *batch,
+                                  struct cvg_error *err)
+{
+    struct way way = {.session = s, .batch = batch};
+    enum cvg_status worst = CVG_OK;
+    enum cvg_status status =
+        begin_way(&way) ? CVG_OK
+                        : cvg_fail(err, CVG_NOMEM, "out of memory for a batch");
+    for (uint32_t k = batch->first;
+         (status == CVG_OK || status == CVG_INVALID) && k <= batch->last &&
+         way.n > 0;
+         k++) {
+        status = run_stage(&way, k, err);
+        worst = status != CVG_OK ? status : worst;
+    }
+    bool well = status == CVG_OK || status == CVG_INVALID;
+    end_way(&way, well);
+    if (!well) {
+        cvg_session_drop_outputs(s, batch);
         return status;
     }
-    const struct cvg_runner r = runner(s);
-    return cvg_tensors_run(&r, items, n, err);
+    return worst;
+}
+
+enum cvg_status cvg_session_run(const struct cvg_session *s,
+                                struct cvg_batch *batch, struct cvg_error *err)
+{
+    cvg_session_no_outputs(s, batch);
+    assert(batch->first <= batch->last && batch->last < s->info.n_stages);
+    if (batch->first == 0) {
+        enum cvg_status status =
+            cvg_tensors_check(&s->stages[0].info, batch->items, batch->n, err);
+        if (status != CVG_OK) {
+            return status;
+        }
+    }
+    if (s->info.n_stages > 1) {
+        return run_stages(s, batch, err);
+    }
+    const struct cvg_runner r = runner(s, 0);
+    return cvg_tensors_run(&r, batch->items, batch->n, err);
 }
 
 void cvg_session_no_outputs(const struct cvg_session *s,
-                            struct cvg_batch_item *items, uint32_t n)
+                            struct cvg_batch *batch)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        memset(items[i].outputs, 0,
-               s->info.n_outputs * sizeof *items[i].outputs);
+    for (uint32_t i = 0; i < batch->n; i++) {
+        memset(batch->items[i].outputs, 0,
+               s->info.n_outputs * sizeof *batch->items[i].outputs);
+        batch->items[i].kept = NULL;
     }
 }
 
 void cvg_session_drop_outputs(const struct cvg_session *s,
-                              struct cvg_batch_item *items, uint32_t n)
+                              struct cvg_batch *batch)
 {
-    cvg_tensors_drop_outputs(&s->info, items, n);
+    cvg_tensors_drop_outputs(&s->info, batch->items, batch->n);
+    for (uint32_t i = 0; i < batch->n; i++) {
+        cvg_features_release(batch->items[i].kept);
+        batch->items[i].kept = NULL;
+    }
 }
 
 const struct cvg_model_info *cvg_session_info(const struct cvg_session *s)
@@ -470,6 +499,20 @@ struct cvg_session_cost cvg_session_cost(const struct cvg_session *s)
     return s->cost;
 }
 
+/* --- describing ----------------------------------------------------------- */
+
+/* The whole, made the caller's; what is left goes with the stages. */
+static struct cvg_model_info take_info(struct cvg_stage *stages, uint32_t n)
+{
+    struct cvg_model_info info = whole(stages, n);
+    struct cvg_model_info *first = &stages[0].info;
+    for (size_t k = info.n_outputs; k < first->n_outputs; k++) {
+        free(first->outputs[k].name);
+    }
+    *first = (struct cvg_model_info){.n_inputs = 0};
+    return info;
+}
+
 enum cvg_status cvg_session_describe(const struct cvg_session_options *options,
                                      struct cvg_model_info *out,
                                      struct cvg_error *err)
@@ -478,30 +521,22 @@ enum cvg_status cvg_session_describe(const struct cvg_session_options *options,
     if (ort == NULL) {
         return CVG_UNSUPPORTED;
     }
-    struct cvg_model_file file = {0};
+    struct cvg_model_files files = {.n = 0};
     enum cvg_status status =
-        cvg_model_file_read(options->models, options->variant, &file, err);
+        cvg_model_files_read(options->models, options->variant, &files, err);
     if (status != CVG_OK) {
         return status;
     }
-    OrtSession *session = NULL;
-    struct cvg_model_info info = {0};
-    uint32_t rows = 0;
-    status = create_session(ort, options, &file, false, &session, err);
+    struct cvg_stage stages[CVG_MAX_EXITS] = {{.session = NULL}};
+    status = check_stages(options, &files, err);
     if (status == CVG_OK) {
-        status = read_info(ort, session, &info, err);
-        if (status == CVG_OK) {
-            status = find_batch(&info, &rows, err);
-        }
-        blame(file.folder, status, err);
-        ort->api->ReleaseSession(session);
+        status = open_stages(options, ort, &files, false, stages, err);
     }
-    cvg_model_file_free(&file);
+    if (status == CVG_OK) {
+        *out = take_info(stages, files.n);
+    }
+    close_stages(stages);
+    cvg_model_files_free(&files);
     malloc_trim(0);
-    if (status != CVG_OK) {
-        cvg_model_info_free(&info);
-        return status;
-    }
-    *out = info;
-    return CVG_OK;
+    return status;
 }

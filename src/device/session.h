@@ -1,4 +1,4 @@
-/* One model in ONNX Runtime, ready to run batches.
+/* One model in ONNX Runtime, ready to run batches, in one stage or several.
  *
  * Every input and output of a model has the batch as its first dimension.
  * Where that is variable the items of a batch run together, concatenated;
@@ -18,7 +18,8 @@ struct cvg_session_options {
     const char *provider; /* "CPU"; NULL means that too */
     const struct cvg_option *options; /* of the provider; borrowed */
     size_t n_options;
-    uint32_t threads; /* that work on one batch, >= 1 */
+    uint32_t threads;  /* that work on one batch, >= 1 */
+    uint32_t n_stages; /* that it must have; 0: any number */
 };
 
 /* Blocking: reads, optimises and warms up. Any thread. *out is owned by the
@@ -28,21 +29,21 @@ enum cvg_status cvg_session_open(const struct cvg_session_options *options,
                                  struct cvg_error *err);
 void cvg_session_close(struct cvg_session *session); /* NULL is allowed */
 
-/* Runs items[0..n) and fills their outputs; on failure all outputs are left
- * empty. Tensors that the model does not take are refused by name, expected
- * and got: CVG_INVALID. If the model itself cannot run some of the items that
- * is CVG_INVALID too: these have it as their `status`, the others have their
- * outputs. Any number of threads at once. */
+/* Runs the stages of the batch on its items and fills their outputs with the
+ * answer of the last, and `kept` where it keeps features; on failure all of
+ * that is left empty. Tensors that the model does not take are refused by name,
+ * expected and got: CVG_INVALID. If the model itself cannot run some of the
+ * items that is CVG_INVALID too: these have it as their `status`, the others
+ * have their outputs. Any number of threads at once. */
 enum cvg_status cvg_session_run(const struct cvg_session *session,
-                                struct cvg_batch_item *items, uint32_t n,
-                                struct cvg_error *err);
+                                struct cvg_batch *batch, struct cvg_error *err);
 
 /* Empties the outputs of items that were not run, or frees those of items that
  * were, but whose answer nobody may have. */
 void cvg_session_no_outputs(const struct cvg_session *session,
-                            struct cvg_batch_item *items, uint32_t n);
+                            struct cvg_batch *batch);
 void cvg_session_drop_outputs(const struct cvg_session *session,
-                              struct cvg_batch_item *items, uint32_t n);
+                              struct cvg_batch *batch);
 
 /* Borrowed from the session. */
 const struct cvg_model_info *cvg_session_info(
@@ -51,7 +52,7 @@ const struct cvg_model_info *cvg_session_info(
 struct cvg_session_cost { /* as measured by open() */
     cvg_span load_time;
     uint64_t memory_bytes; /* heap that it took, at least the file's size */
-    uint64_t file_bytes;
+    uint64_t file_bytes;   /* of all its stages */
 };
 struct cvg_session_cost cvg_session_cost(const struct cvg_session *session);
 

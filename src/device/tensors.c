@@ -159,13 +159,36 @@ void cvg_tensors_drop_outputs(const struct cvg_model_info *info,
     }
 }
 
-/* Where input k lies in one piece: a lone, aligned item stays where it is. */
+/* Features are where the device made them; all else is in our memory. */
+static bool is_ours(const struct cvg_runner *runner)
+{
+    return !runner->takes_features || runner->memory == runner->ort->cpu;
+}
+
+/* How many of the items, from the first, have input k in one piece of memory.
+ */
+static uint32_t in_one_piece(const struct cvg_batch_item *items, uint32_t n,
+                             size_t k)
+{
+    const struct cvg_tensor *first = &items[0].inputs[k];
+    uint32_t i = 1;
+    while (i < n && items[i].inputs[k].memory == first->memory &&
+           (const char *)items[i].inputs[k].data ==
+               (const char *)first->data + i * first->bytes) {
+        i++;
+    }
+    return i;
+}
+
+/* Where input k lies in one piece: what does so already, aligned, stays where
+ * it is. */
 static void *join_input(struct run *run, size_t k)
 {
     const struct cvg_tensor *first = &run->items[0].inputs[k];
     size_t alignment = cvg_type_size(first->type);
-    if (run->rows == 1 && (uintptr_t)first->data % alignment == 0 &&
-        first->bytes > 0) {
+    if (!is_ours(run->runner) ||
+        (run->rows == run->n && (uintptr_t)first->data % alignment == 0 &&
+         first->bytes > 0 && in_one_piece(run->items, run->n, k) == run->n)) {
         return first->data;
     }
     size_t whole;
@@ -199,12 +222,13 @@ static enum cvg_status make_input(struct run *run, size_t k,
         return cvg_fail(err, CVG_NOMEM, "input '%s': no memory for %u items",
                         info->name, run->n);
     }
-    return cvg_ort_check(ort,
-                         ort->api->CreateTensorWithDataAsOrtValue(
-                             ort->cpu, data, run->rows * first->bytes, dims,
-                             first->n_dims + 1, cvg_ort_type_to(info->type),
-                             &run->values[k]),
-                         CVG_DEVICE, info->name, err);
+    return cvg_ort_check(
+        ort,
+        ort->api->CreateTensorWithDataAsOrtValue(
+            run->runner->takes_features ? run->runner->memory : ort->cpu, data,
+            run->rows * first->bytes, dims, first->n_dims + 1,
+            cvg_ort_type_to(info->type), &run->values[k]),
+        CVG_DEVICE, info->name, err);
 }
 
 struct shape {
@@ -306,6 +330,16 @@ static bool copy_rows(struct run *run, size_t k, const char *data, size_t bytes)
     return true;
 }
 
+/* Features always are, where they are not an input passed through. */
+static bool is_shared(const struct run *run, size_t k, const char *data,
+                      size_t bytes)
+{
+    bool feature = k >= run->runner->n_answers;
+    bool fits = run->n == 1 || bytes * run->rows <= SHARED_MOST;
+    return (feature || (bytes >= SHARED_LEAST && fits)) &&
+           !is_of_an_input(run, data);
+}
+
 static enum cvg_status split_output(struct run *run, size_t k,
                                     struct cvg_error *err)
 {
@@ -342,10 +376,9 @@ static enum cvg_status split_output(struct run *run, size_t k,
         out->n_dims = (uint32_t)shape.n_dims - 1;
         memcpy(out->dims, shape.dims + 1, out->n_dims * sizeof out->dims[0]);
     }
-    bool fits = run->n == 1 || bytes * run->rows <= SHARED_MOST;
-    bool share = bytes >= SHARED_LEAST && fits && !is_of_an_input(run, data);
-    bool done = share ? share_value(run, k, data, bytes)
-                      : copy_rows(run, k, data, bytes);
+    bool done = is_shared(run, k, data, bytes)
+                    ? share_value(run, k, data, bytes)
+                    : copy_rows(run, k, data, bytes);
     return done
                ? CVG_OK
                : cvg_fail(err, CVG_NOMEM, "output '%s': no memory", info->name);
@@ -365,6 +398,74 @@ static void end_run(struct run *run)
     }
     free(run->values);
     free(run->buffers);
+}
+
+/* Inputs and outputs where they are: features are neither fetched from the
+ * device nor sent back to it. */
+static OrtStatus *bind(struct run *run, OrtIoBinding *binding)
+{
+    const struct cvg_runner *r = run->runner;
+    const OrtApi *api = r->ort->api;
+    OrtStatus *failed = NULL;
+    for (size_t k = 0; k < r->info->n_inputs && failed == NULL; k++) {
+        failed = api->BindInput(binding, r->input_names[k], run->values[k]);
+    }
+    for (size_t k = 0; k < r->info->n_outputs && failed == NULL; k++) {
+        failed =
+            api->BindOutputToDevice(binding, r->output_names[k],
+                                    k < r->n_answers ? r->ort->cpu : r->memory);
+    }
+    return failed;
+}
+
+static OrtStatus *take_bound(struct run *run, const OrtIoBinding *binding)
+{
+    const struct cvg_runner *r = run->runner;
+    OrtValue **values = NULL;
+    size_t n = 0;
+    OrtStatus *failed = r->ort->api->GetBoundOutputValues(
+        binding, r->ort->allocator, &values, &n);
+    for (size_t k = 0; failed == NULL && k < n; k++) {
+        run->values[r->info->n_inputs + k] = values[k];
+    }
+    if (values != NULL) {
+        r->ort->allocator->Free(r->ort->allocator, values);
+    }
+    return failed;
+}
+
+static OrtStatus *run_bound(struct run *run)
+{
+    const struct cvg_runner *r = run->runner;
+    const OrtApi *api = r->ort->api;
+    OrtIoBinding *binding = NULL;
+    OrtStatus *failed = api->CreateIoBinding(r->session, &binding);
+    if (failed == NULL) {
+        failed = bind(run, binding);
+    }
+    if (failed == NULL) {
+        failed = api->RunWithBinding(r->session, NULL, binding);
+    }
+    if (failed == NULL) {
+        failed = take_bound(run, binding);
+    }
+    if (binding != NULL) {
+        api->ReleaseIoBinding(binding);
+    }
+    return failed;
+}
+
+static OrtStatus *run_session(struct run *run)
+{
+    const struct cvg_runner *r = run->runner;
+    const struct cvg_model_info *info = r->info;
+    if (r->takes_features || r->n_answers < info->n_outputs) {
+        return run_bound(run);
+    }
+    return r->ort->api->Run(r->session, NULL, r->input_names,
+                            (const OrtValue *const *)run->values,
+                            info->n_inputs, r->output_names, info->n_outputs,
+                            run->values + info->n_inputs);
 }
 
 /* Runs n items as one call of the model with `rows` rows. *code: the runtime's,
@@ -391,10 +492,7 @@ static enum cvg_status run_once(const struct cvg_runner *runner,
     if (status != CVG_OK) {
         goto out;
     }
-    OrtStatus *failed = api->Run(runner->session, NULL, runner->input_names,
-                                 (const OrtValue *const *)run.values,
-                                 info->n_inputs, runner->output_names,
-                                 info->n_outputs, run.values + info->n_inputs);
+    OrtStatus *failed = run_session(&run);
     if (failed != NULL) {
         *code = api->GetErrorCode(failed);
     }
@@ -495,28 +593,41 @@ static enum cvg_status run_some(const struct cvg_runner *runner,
     return second != CVG_OK ? second : first;
 }
 
+/* How many of the items, from the first, can run as one. */
+static uint32_t as_one(const struct cvg_runner *runner,
+                       const struct cvg_batch_item *items, uint32_t n)
+{
+    if (runner->rows > 0) {
+        return n < runner->rows ? n : runner->rows;
+    }
+    if (!same_shapes(runner->info, items, n)) {
+        return 1;
+    }
+    for (size_t k = 0; !is_ours(runner) && k < runner->info->n_inputs; k++) {
+        n = in_one_piece(items, n, k);
+    }
+    return n;
+}
+
 enum cvg_status cvg_tensors_run(const struct cvg_runner *runner,
                                 struct cvg_batch_item *items, uint32_t n,
                                 struct cvg_error *err)
 {
     struct cvg_error own;
-    uint32_t step = runner->rows;
     enum cvg_status status = CVG_OK;
     err = err != NULL ? err : &own;
-    if (step == 0) {
-        step = same_shapes(runner->info, items, n) ? n : 1;
-    }
     for (uint32_t i = 0; i < n; i++) {
         items[i].status = CVG_OK;
     }
-    for (uint32_t at = 0; at < n; at += step) {
-        enum cvg_status some =
-            run_some(runner, items + at, n - at < step ? n - at : step, err);
+    for (uint32_t at = 0; at < n;) {
+        uint32_t step = as_one(runner, items + at, n - at);
+        enum cvg_status some = run_some(runner, items + at, step, err);
         if (some != CVG_OK && some != CVG_INVALID) {
             cvg_tensors_drop_outputs(runner->info, items, n);
             return some;
         }
         status = some != CVG_OK ? some : status;
+        at += step;
     }
     return status;
 }

@@ -6,7 +6,7 @@
 #include "device/ort.h"
 #include <convergo/device.h>
 
-struct cvg_runner { /* a loaded model; all borrowed */
+struct cvg_runner { /* a loaded model, or a stage of one; all borrowed */
     const struct cvg_ort *ort;
     OrtSession *session;
     const struct cvg_model_info *info;
@@ -16,6 +16,12 @@ struct cvg_runner { /* a loaded model; all borrowed */
     /* [n_inputs] of an item on which the model has run before: when another
      * fails, these tell whether the device still works. NULL: there is none. */
     const struct cvg_tensor *probe;
+
+    /* Stages: outputs from n_answers on are features, which stay where they
+     * are made, and so are the inputs of all but the first. */
+    size_t n_answers;
+    bool takes_features;
+    const OrtMemoryInfo *memory; /* where features lie */
 };
 
 /* Do the inputs fit the model? CVG_INVALID names the first that does not. */

@@ -200,9 +200,9 @@ static void empty_if_failed(struct cvg_emulator *e, struct cvg_flight *flight)
         return;
     }
     if (flight->has_outputs) {
-        cvg_session_drop_outputs(session, batch->items, batch->n);
+        cvg_session_drop_outputs(session, batch);
     } else {
-        cvg_session_no_outputs(session, batch->items, batch->n);
+        cvg_session_no_outputs(session, batch);
     }
 }
 

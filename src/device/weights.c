@@ -115,31 +115,41 @@ static bool count_graph(struct span graph, uint64_t *zeros, uint64_t *all)
     return graph.at == graph.end;
 }
 
+/* False: not protobuf. */
+static bool count_model(const struct cvg_model_file *file, uint64_t *zeros,
+                        uint64_t *all)
+{
+    struct span model = {file->data, (unsigned char *)file->data + file->size};
+    struct field field;
+    bool well = true;
+    while (read_field(&model, &field)) {
+        if (field.number == 7 && field.wire == 2) {
+            well = count_graph(field.block, zeros, all) && well;
+        }
+    }
+    return well && model.at == model.end;
+}
+
 enum cvg_status cvg_measure_weights(const char *models, const char *variant,
                                     uint64_t *file_bytes, double *sparsity,
                                     struct cvg_error *err)
 {
-    struct cvg_model_file file;
-    enum cvg_status status = cvg_model_file_read(models, variant, &file, err);
+    struct cvg_model_files files;
+    enum cvg_status status = cvg_model_files_read(models, variant, &files, err);
+    uint64_t zeros = 0;
+    uint64_t all = 0;
+    *file_bytes = 0;
     if (status != CVG_OK) {
         return status;
     }
-    struct span model = {file.data, (unsigned char *)file.data + file.size};
-    struct field field;
-    uint64_t zeros = 0;
-    uint64_t all = 0;
-    bool well = true;
-    while (read_field(&model, &field)) {
-        if (field.number == 7 && field.wire == 2) {
-            well = count_graph(field.block, &zeros, &all) && well;
+    for (uint32_t k = 0; k < files.n && status == CVG_OK; k++) {
+        *file_bytes += files.stages[k].size;
+        if (!count_model(&files.stages[k], &zeros, &all)) {
+            status = cvg_fail(err, CVG_CONFIG, "%s: not an ONNX file",
+                              files.stages[k].path);
         }
     }
-    if (!well || model.at != model.end) {
-        status = cvg_fail(err, CVG_CONFIG, "%s/model.onnx: not an ONNX file",
-                          file.folder);
-    }
-    *file_bytes = file.size;
     *sparsity = all > 0 ? (double)zeros / (double)all : 0;
-    cvg_model_file_free(&file);
+    cvg_model_files_free(&files);
     return status;
 }

@@ -139,12 +139,19 @@ static void open_world(struct world *w, const char *op, int64_t batch,
 
 static enum cvg_status run_items(struct world *w, uint32_t n)
 {
-    return cvg_session_run(w->session, w->items, n, &w->err);
+    struct cvg_batch batch = {.items = w->items, .n = n};
+    return cvg_session_run(w->session, &batch, &w->err);
+}
+
+static void drop_outputs(struct world *w)
+{
+    struct cvg_batch batch = {.items = w->items, .n = ITEMS};
+    cvg_session_drop_outputs(w->session, &batch);
 }
 
 static void close_world(struct world *w)
 {
-    cvg_session_drop_outputs(w->session, w->items, ITEMS);
+    drop_outputs(w);
     cvg_session_close(w->session);
     fake.code = ORT_OK;
 }
@@ -166,7 +173,7 @@ static void one_bad_item_spoils_only_itself(void **state)
                                  i == bad ? CVG_INVALID : CVG_OK);
                 assert_int_equal(w.outputs[i].data == NULL, i == bad);
             }
-            cvg_session_drop_outputs(w.session, w.items, ITEMS);
+            drop_outputs(&w);
             w.data[bad] = 0;
         }
         close_world(&w);

@@ -469,7 +469,8 @@ static void equals_alone(struct cvg_session *alone,
     for (uint32_t i = 0; i < b->batch.n; i++) {
         struct cvg_tensor y = {0};
         struct cvg_batch_item item = {.inputs = &b->inputs[i], .outputs = &y};
-        assert_int_equal(cvg_session_run(alone, &item, 1, NULL), CVG_OK);
+        struct cvg_batch one = {.items = &item, .n = 1};
+        assert_int_equal(cvg_session_run(alone, &one, NULL), CVG_OK);
         assert_int_equal(y.bytes, b->outputs[i].bytes);
         assert_int_equal(y.type, CVG_TYPE_FP32);
         for (size_t k = 0; k < y.bytes / sizeof(float); k++) {
