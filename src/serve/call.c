@@ -44,8 +44,10 @@ static void reset(struct cvg__call *call)
         .text = call->text,
         .rows = {.inputs = call->rows.inputs,
                  .outputs = call->rows.outputs,
+                 .each = call->rows.each,
                  .room_inputs = call->rows.room_inputs,
-                 .room_outputs = call->rows.room_outputs}};
+                 .room_outputs = call->rows.room_outputs,
+                 .room_each = call->rows.room_each}};
     if (kept.body.cap + call->body.offset > KEPT_BYTES) {
         free(kept.body.memory);
         kept.body = (struct cvg__body){0};
@@ -62,6 +64,11 @@ static void reset(struct cvg__call *call)
         kept.rows.outputs = NULL;
         kept.rows.room_outputs = 0;
     }
+    if (kept.rows.room_each > 256) {
+        free(kept.rows.each);
+        kept.rows.each = NULL;
+        kept.rows.room_each = 0;
+    }
     cvg__text_reset(&kept.text, KEPT_BYTES);
     *call = kept;
 }
@@ -73,6 +80,7 @@ static void destroy(struct cvg__call *call)
     free(call->body.memory);
     free(call->rows.inputs);
     free(call->rows.outputs);
+    free(call->rows.each);
     free(call);
 }
 
@@ -167,10 +175,10 @@ void cvg__call_count(struct cvg__call *call)
 
 /* --- rows ----------------------------------------------------------------- */
 
-static bool room(struct cvg_tensor **array, size_t *have, size_t need)
+static bool room(void **array, size_t *have, size_t need, size_t size)
 {
     if (*have < need) {
-        struct cvg_tensor *more = realloc(*array, need * sizeof *more);
+        void *more = realloc(*array, need * size);
         if (more == NULL) {
             return false;
         }
@@ -184,13 +192,17 @@ bool cvg__call_rows(struct cvg__call *call, uint32_t n, size_t n_inputs,
                     size_t n_outputs)
 {
     struct cvg__rows *r = &call->rows;
-    if (!room(&r->inputs, &r->room_inputs, n * n_inputs) ||
-        !room(&r->outputs, &r->room_outputs, n * n_outputs)) {
+    if (!room((void **)&r->inputs, &r->room_inputs, n * n_inputs,
+              sizeof *r->inputs) ||
+        !room((void **)&r->outputs, &r->room_outputs, n * n_outputs,
+              sizeof *r->outputs) ||
+        !room((void **)&r->each, &r->room_each, n, sizeof *r->each)) {
         return false;
     }
     for (size_t i = 0; i < n * n_outputs; i++) {
         r->outputs[i].data = NULL;
     }
+    memset(r->each, 0, n * sizeof *r->each);
     r->n = n;
     return true;
 }
@@ -204,7 +216,16 @@ void cvg__call_free_outputs(struct cvg__call *call)
     for (size_t i = 0; i < r->n * call->infer.model->n_outputs; i++) {
         cvg_tensor_release(&r->outputs[i]);
     }
+    for (uint32_t row = 0; row < r->n; row++) {
+        cvg__row_release(&r->each[row]);
+    }
     r->n = 0;
+}
+
+void cvg__row_release(struct cvg__row *row)
+{
+    cvg_features_release(row->features);
+    row->features = NULL;
 }
 
 /* --- reply ---------------------------------------------------------------- */

@@ -29,13 +29,20 @@ struct cvg__body {
     uint64_t discarded;
 };
 
+struct cvg__row {   /* a request between two stages of a model */
+    uint64_t batch; /* that it was last started in */
+    uint64_t held;  /* the batch whose answer its outputs hold; 0: none */
+    struct cvg_features *features; /* owned; NULL: none */
+};
+
 /* The call of an infer request: its rows are requests of the engine. */
 struct cvg__rows {
     uint64_t first_id;          /* of row 0; the others follow */
     uint32_t n, left;           /* rows; of them not ended */
     struct cvg_tensor *inputs;  /* [row * n_inputs + k]; owned array */
     struct cvg_tensor *outputs; /* [row * n_outputs + k]; data owned */
-    size_t room_inputs, room_outputs;
+    struct cvg__row *each;      /* [row]; owned array */
+    size_t room_inputs, room_outputs, room_each;
     struct cvg__infer_result result;
     struct cvg_arrival arrival; /* what each row asked for */
     cvg_time begun;
@@ -99,7 +106,8 @@ void cvg__call_count(struct cvg__call *call);
 /* Room for the rows' tensors. False: no memory. */
 bool cvg__call_rows(struct cvg__call *call, uint32_t n, size_t n_inputs,
                     size_t n_outputs);
-void cvg__call_free_outputs(struct cvg__call *call);
+void cvg__call_free_outputs(struct cvg__call *call); /* and features */
+void cvg__row_release(struct cvg__row *row);         /* its features */
 
 /* The reply. Each makes the call ANSWERED and wakes its connection. */
 void cvg__call_reply(struct cvg__call *call, unsigned status,

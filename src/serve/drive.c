@@ -5,6 +5,7 @@
  * until the actions at hand are done. */
 #include "serve/server.h"
 
+#include "device/confidence.h"
 #include "serve/log.h"
 #include <assert.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ static void give_batch(struct cvg__server *s, struct cvg__batch *b)
         for (size_t k = 0; k < b->n_outputs; k++) {
             cvg_tensor_release(&b->items[i].outputs[k]);
         }
+        cvg_features_release(b->items[i].kept);
+        b->items[i].kept = NULL;
         struct cvg__call *call = b->calls[i];
         if (call != NULL) {
             call->lent--;
@@ -85,21 +88,31 @@ static void give_batch(struct cvg__server *s, struct cvg__batch *b)
     s->n_batches--;
 }
 
+/* Whose request it is, while it lives; NULL. */
+static struct cvg__call *find_row(struct cvg__server *s, uint64_t request,
+                                  uint32_t *row)
+{
+    struct cvg__call *call = cvg_id_map_get(&s->ids, request);
+    *row = call != NULL ? (uint32_t)(request - call->rows.first_id) : 0;
+    return call;
+}
+
 static void fill_batch(struct cvg__server *s, struct cvg__batch *b,
                        const struct cvg_start *start)
 {
     for (uint32_t i = 0; i < start->n_requests; i++) {
-        uint64_t id = start->requests[i];
-        struct cvg__call *call = cvg_id_map_get(&s->ids, id);
+        uint32_t row;
+        struct cvg__call *call = find_row(s, start->requests[i], &row);
         assert(call != NULL); /* the engine knows only what we told it */
-        uint32_t row = (uint32_t)(id - call->rows.first_id);
         size_t n_inputs = call->infer.model->n_inputs;
+        call->rows.each[row].batch = start->batch;
         b->calls[i] = call;
         b->row[i] = row;
         b->items[i] = (struct cvg_batch_item){
-            .request = id,
+            .request = start->requests[i],
             .inputs = &call->rows.inputs[row * n_inputs],
-            .outputs = &b->outputs[i * b->n_outputs]};
+            .outputs = &b->outputs[i * b->n_outputs],
+            .features = call->rows.each[row].features};
         call->lent++;
     }
 }
@@ -124,10 +137,13 @@ static void start_failed(struct cvg__server *s, uint64_t batch,
 
 /* A call whose rows failed in this very step has already let go of the others.
  */
-static bool all_known(const struct cvg__server *s, const struct cvg_start *act)
+static bool all_known(struct cvg__server *s, const struct cvg_start *act)
 {
     for (uint32_t i = 0; i < act->n_requests; i++) {
-        if (cvg_id_map_get(&s->ids, act->requests[i]) == NULL) {
+        uint32_t row;
+        const struct cvg__call *call = find_row(s, act->requests[i], &row);
+        if (call == NULL ||
+            (act->first > 0 && call->rows.each[row].features == NULL)) {
             return false;
         }
     }
@@ -158,6 +174,7 @@ static void start(struct cvg__server *s, const struct cvg_start *act)
                                   .variant = act->variant,
                                   .first = act->first,
                                   .last = act->last,
+                                  .keep = act->keep,
                                   .n = act->n_requests,
                                   .items = b->items,
                                   .user = b};
@@ -219,28 +236,36 @@ static void load(struct cvg__server *s, uint32_t device, uint32_t variant,
 
 /* --- actions -------------------------------------------------------------- */
 
+/* The answer is that of the batch at hand, or what the row holds since an
+ * earlier exit. */
 static void reply(struct cvg__server *s, const struct cvg_reply *act)
 {
-    struct cvg__call *call = cvg_id_map_get(&s->ids, act->request);
+    uint32_t row;
+    struct cvg__call *call = find_row(s, act->request, &row);
     struct cvg__batch *b = s->done;
     if (call == NULL) {
         return;
     }
     cvg_id_map_remove(&s->ids, act->request);
-    uint32_t row = (uint32_t)(act->request - call->rows.first_id);
-    bool known =
+    struct cvg__row *each = &call->rows.each[row];
+    bool held = each->held == act->batch;
+    bool at_hand =
         b != NULL && b->batch.id == act->batch && act->index < b->batch.n;
+    assert(held || at_hand);
+    cvg__row_release(each);
     cvg__infer_row_served(call, row, act,
-                          known ? b->items[act->index].outputs : NULL);
+                          held ? NULL : b->items[act->index].outputs);
 }
 
 static void drop(struct cvg__server *s, const struct cvg_drop *act)
 {
-    struct cvg__call *call = cvg_id_map_get(&s->ids, act->request);
+    uint32_t row;
+    struct cvg__call *call = find_row(s, act->request, &row);
     if (call == NULL) {
         return;
     }
     cvg_id_map_remove(&s->ids, act->request);
+    cvg__row_release(&call->rows.each[row]);
     const struct cvg__batch *b = s->done;
     for (uint32_t i = 0; b != NULL && i < b->batch.n; i++) {
         const struct cvg_batch_item *item = &b->items[i];
@@ -250,6 +275,15 @@ static void drop(struct cvg__server *s, const struct cvg_drop *act)
         }
     }
     cvg__infer_row_dropped(call, act);
+}
+
+static void release(struct cvg__server *s, uint64_t request)
+{
+    uint32_t row;
+    struct cvg__call *call = find_row(s, request, &row);
+    if (call != NULL) { /* else they went with it */
+        cvg__row_release(&call->rows.each[row]);
+    }
 }
 
 static void carry_out(struct cvg__server *s, const struct cvg_action *a)
@@ -273,8 +307,12 @@ static void carry_out(struct cvg__server *s, const struct cvg_action *a)
     case CVG_ACT_SOLVE:
         cvg__planner_ask(s, a->question);
         break;
-    default:
-        break; /* RELEASE, ABORT: no device here can */
+    case CVG_ACT_RELEASE:
+        release(s, a->release.request);
+        break;
+    case CVG_ACT_ABORT:
+    case CVG_ACTIONS:
+        break; /* no device here can */
     }
 }
 
@@ -367,12 +405,37 @@ static void log_failed(const struct cvg__server *s,
         s->box->variants[c->batch->variant].name, c->batch->n, c->error.text);
 }
 
+/* Requests that may go on from an exit keep what they have of it: an answer and
+ * features, in place of those of the exit before. A batch that the engine has
+ * given up, because its device hung, may come back when they are elsewhere. */
+static void hold_answers(struct cvg__server *s, struct cvg__batch *b,
+                         double *confidence)
+{
+    for (uint32_t i = 0; i < b->batch.n; i++) {
+        struct cvg_batch_item *item = &b->items[i];
+        uint32_t row;
+        struct cvg__call *call = find_row(s, item->request, &row);
+        confidence[i] = cvg_confidence(&item->outputs[0]);
+        if (call == NULL || item->status != CVG_OK ||
+            call->rows.each[row].batch != b->batch.id) {
+            continue;
+        }
+        struct cvg__row *each = &call->rows.each[row];
+        cvg__row_release(each);
+        each->features = item->kept;
+        item->kept = NULL;
+        each->held = b->batch.id;
+        cvg__infer_row_hold(call, row, item->outputs);
+    }
+}
+
 static void batch_done(struct cvg__server *s, const struct cvg_completion *c)
 {
     struct cvg__batch *b = c->batch->user;
     struct cvg_done done = {
         .batch = c->batch->id, .status = c->status, .run_time = c->run_time};
     bool refused[CVG_MAX_BATCH];
+    double confidence[CVG_MAX_BATCH];
     if (done.status != CVG_OK) {
         log_failed(s, c);
     }
@@ -383,6 +446,11 @@ static void batch_done(struct cvg__server *s, const struct cvg_completion *c)
     }
     if (done.status == CVG_OK) {
         count_batch(s, c);
+    }
+    if (done.status == CVG_OK && b->batch.keep) {
+        hold_answers(s, b, confidence);
+        done.confidence = confidence;
+        done.n_confidence = b->batch.n;
     }
     struct cvg_event event = {.type = CVG_EV_DONE, .done = done};
     b->error = c->error.text;

@@ -225,19 +225,29 @@ static void join(struct cvg__server *s, struct cvg__infer_result *whole,
     whole->relaxed |= row->relaxed;
 }
 
+void cvg__infer_row_hold(struct cvg__call *call, uint32_t row,
+                         struct cvg_tensor *outputs)
+{
+    size_t n = call->infer.model->n_outputs;
+    struct cvg_tensor *held = &call->rows.outputs[row * n];
+    for (size_t k = 0; k < n; k++) {
+        cvg_tensor_release(&held[k]);
+        held[k] = outputs[k];
+        outputs[k].data = NULL; /* taken */
+    }
+}
+
 void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
                            const struct cvg_reply *reply,
                            struct cvg_tensor *outputs)
 {
     struct cvg__rows *r = &call->rows;
-    size_t n = call->infer.model->n_outputs;
     r->left--;
     if (call->phase == CVG__ANSWERED) {
         return;
     }
-    for (size_t k = 0; outputs != NULL && k < n; k++) {
-        r->outputs[row * n + k] = outputs[k];
-        outputs[k].data = NULL; /* taken */
+    if (outputs != NULL) {
+        cvg__infer_row_hold(call, row, outputs);
     }
     join(call->server, &r->result, reply);
     if (r->left == 0) {

@@ -275,15 +275,7 @@ static enum cvg_status open_policy(struct cvg__server *s, struct cvg_error *err)
     s->policy_text = s->options->policy != NULL ? s->options->policy
                      : name != NULL             ? name
                                                 : "convergo";
-    enum cvg_status status =
-        cvg_policy_on_box(s->box, s->options->policy, &s->policy, err);
-    if (status == CVG_OK && s->policy.exits->next != NULL) {
-        return cvg_fail(err, CVG_UNSUPPORTED,
-                        "exits: '%s' runs models stage by stage, which is only "
-                        "simulated so far; 'last' is served",
-                        s->policy.exits->name);
-    }
-    return status;
+    return cvg_policy_on_box(s->box, s->options->policy, &s->policy, err);
 }
 
 static void log_warning(void *none, const char *message)

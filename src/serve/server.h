@@ -216,7 +216,11 @@ bool cvg__server_ready(const struct cvg__server *server);
 /* v1.c: of the run so far, as in the report: batches, switches, idle time. */
 double cvg__device_energy(struct cvg__server *server, uint32_t d);
 
-/* infer.c: what becomes of the rows of a call. */
+/* infer.c: what becomes of the rows of a call. _hold(): an answer that will do
+ * if none better comes; takes the outputs. _served() with outputs NULL: it is
+ * the one that is held. */
+void cvg__infer_row_hold(struct cvg__call *call, uint32_t row,
+                         struct cvg_tensor *outputs);
 void cvg__infer_row_served(struct cvg__call *call, uint32_t row,
                            const struct cvg_reply *reply,
                            struct cvg_tensor *outputs);

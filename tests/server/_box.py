@@ -78,6 +78,17 @@ def non_zero():
                  [("x", "FP32", (-1, 4))], [("y", "INT64", (-1, -1))])
 
 
+def stages(n, shape=(-1, 4)):
+    """n stages, each of which doubles: the answer y of exit k (from 0) is x
+    times 2 to the power of k + 1."""
+    return [model([node("Add", [source, source], [out])
+                   for out in (["y", "f"] if k + 1 < n else ["y"])],
+                  [(source, "FP32", shape)],
+                  [(out, "FP32", shape)
+                   for out in (["f", "y"] if k + 1 < n else ["y"])])
+            for k, source in enumerate(["x"] + ["g"] * (n - 1))]
+
+
 # --- a box -------------------------------------------------------------------
 
 def write(path, text):
@@ -86,34 +97,57 @@ def write(path, text):
         f.write(text)
 
 
+SOURCE = "made up for a test"
+
+
+def write_models(folder, variants):
+    for name, (data, _) in variants.items():
+        if isinstance(data, bytes):
+            write(f"{folder}/models/{name}/1/model.onnx", data)
+            continue
+        for k, stage in enumerate(data):
+            write(f"{folder}/models/{name}/1/{k}.onnx", stage)
+        write(f"{folder}/models/{name}/variant.yaml",
+              "version: 1\nstages:\n" +
+              "".join(f"  - {{file: {k}.onnx}}\n" for k in range(len(data))))
+
+
+def profile(variants, devices, rows):
+    yield ("variant,exit,device,batch,mean_ms,p50_ms,p95_ms,p99_ms,energy_mj,"
+           "samples,source\n")
+    for v, (data, _) in variants.items():
+        for d in devices:
+            ms = 1.0 if rows is None else rows.get((v, d))
+            if ms is None:
+                continue
+            for stage in range(1 if isinstance(data, bytes) else len(data)):
+                for batch in (1, 32):
+                    t = ms * (1 + (batch - 1) * 0.05)
+                    yield (f"{v},{stage},{d},{batch},{t},{t},{t},{t},{t * 2},"
+                           f"1,{SOURCE}\n")
+
+
+def accuracies(variants):
+    yield ("variant,exit,accuracy,metric,dataset,samples,weights_mib,"
+           "memory_mib,sparsity,source\n")
+    for v, (data, accuracy) in variants.items():
+        every = [accuracy] if isinstance(data, bytes) else accuracy
+        for stage, a in enumerate(every):
+            yield f"{v},{stage},{a},top1,none,1,0.1,1,0,{SOURCE}\n"
+
+
 def write_box(folder, families, devices=None, apps=(), rows=None, extra=""):
-    """families: {name: {variant: (onnx bytes, accuracy)}}. devices: YAML lines
-    (default: one CPU). rows: {(variant, device): ms} (default: 1 ms each).
+    """families: {name: {variant: (onnx bytes, accuracy)}}, of several stages:
+    ([onnx bytes, ...], [accuracy, ...]). devices: YAML lines (default: one
+    CPU). rows: {(variant, device): ms of a stage} (default: 1 ms each).
     Returns the path of box.yaml."""
     devices = devices or [
         "{name: cpu0, kind: cpu, backend: onnxruntime, provider: CPU}"]
     names = [d.split("name:")[1].split(",")[0].strip() for d in devices]
     variants = {v: x for f in families.values() for v, x in f.items()}
-    for name, (data, _) in variants.items():
-        write(f"{folder}/models/{name}/1/model.onnx", data)
-    head = ("variant,exit,device,batch,mean_ms,p50_ms,p95_ms,p99_ms,energy_mj,"
-            "samples,source\n")
-    lines = []
-    for v in variants:
-        for d in names:
-            ms = 1.0 if rows is None else rows.get((v, d))
-            if ms is None:
-                continue
-            for batch in (1, 32):
-                t = ms * (1 + (batch - 1) * 0.05)
-                lines.append(f"{v},0,{d},{batch},{t},{t},{t},{t},{t * 2},1,"
-                             "made up for a test\n")
-    write(f"{folder}/profile.csv", head + "".join(lines))
-    write(f"{folder}/variants.csv",
-          "variant,exit,accuracy,metric,dataset,samples,weights_mib,"
-          "memory_mib,sparsity,source\n" +
-          "".join(f"{v},0,{a},top1,none,1,0.1,1,0,made up for a test\n"
-                  for v, (_, a) in variants.items()))
+    write_models(folder, variants)
+    write(f"{folder}/profile.csv", "".join(profile(variants, names, rows)))
+    write(f"{folder}/variants.csv", "".join(accuracies(variants)))
     write(f"{folder}/box.yaml",
           "version: 1\nmodels: models\nprofiles: [profile.csv]\n"
           "variants: [variants.csv]\ndevices:\n" +
