@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build demo test bench evaluate evaluate-scaling lint format clean fuzz
+.PHONY: help setup build demo test bench evaluate evaluate-scaling evaluate-exits lint format clean fuzz
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -32,6 +32,9 @@ evaluate: build ## all policies on the example boxes; writes docs/evaluation.md
 
 evaluate-scaling: build ## accuracy scaling; writes into docs/accuracy-scaling.md
 	scripts/evaluate-scaling
+
+evaluate-exits: build ## models with several exits; writes into docs/multi-exit.md
+	scripts/evaluate-exits
 
 lint: ## layout, static analysis, layers, purity
 	scripts/lint

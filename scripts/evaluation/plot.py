@@ -48,10 +48,11 @@ DARK = """
 class Line:
     """`kind` is "ours", "bound", "behind" (an area behind the lines; its y is
     a share of the height), or the number of a thin line; points are
-    (x, y, half interval)."""
+    (x, y, half interval), `marked` by a ring each."""
 
-    def __init__(self, name, kind, points):
+    def __init__(self, name, kind, points, marked=False):
         self.name, self.kind, self.points = name, kind, points
+        self.marked = marked
 
     def classes(self):
         if self.kind in NAMED:
@@ -135,8 +136,10 @@ def drawn(scale, line):
                                         scale.y(y + half))
                    for x, y, half in line.points if 0 < half < 1)
     classes = line.classes()
+    rings = "".join('<circle class="%s bar" cx="%.1f" cy="%.1f" r="3"/>'
+                    % (classes, x, y) for x, y in points if line.marked)
     return ('<path class="%s bar" d="%s"/>' % (classes, bars) if bars else ""
-            ) + '<path class="%s" d="%s"/>' % (classes, path)
+            ) + '<path class="%s" d="%s"/>' % (classes, path) + rings
 
 
 def spread(wanted, gap, low, high):

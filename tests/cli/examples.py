@@ -4,6 +4,7 @@ What the boxes for planning promise beyond that: tests/unit/config/examples.c.""
 
 import csv
 import glob
+import json
 import os
 import subprocess
 import unittest
@@ -70,6 +71,28 @@ class Examples(unittest.TestCase):
                 for workload in files(name + "/*.yaml"):
                     if workload != box:
                         self.assertIn(os.path.basename(workload), page + table)
+
+    def test_bounds_at_exits(self):
+        """Each workload of jetson-nano-multi-exit: its bound is kept, at the
+        exits that its page names."""
+        folder = EXAMPLES + "/jetson-nano-multi-exit"
+        exits = {"latency": {0, 1}, "accuracy": {1}, "energy": {2}}
+        for workload, used in exits.items():
+            with self.subTest(workload=workload):
+                done = subprocess.run(
+                    [CONVERGO, "sim", folder + "/box.yaml",
+                     f"{folder}/{workload}.yaml", "--json", "-"],
+                    capture_output=True,
+                    check=True,
+                    timeout=30,
+                )
+                report = json.loads(done.stdout)
+                self.assertEqual(report["parts"]["exits"], "predictive")
+                self.assertGreaterEqual(report["slo"]["joint"], 0.99)
+                app, = (a for a in report["apps"] if a["requests"]["offered"])
+                self.assertEqual({int(name.split("/")[1])
+                                  for name, share in app["exits"].items()
+                                  if share > 0}, used)
 
 
 if __name__ == "__main__":
