@@ -186,6 +186,9 @@ bool cvg_box_can_run(const struct cvg_box *box, uint32_t device,
 bool cvg_box_device_holds_all(const struct cvg_box *box, uint32_t device);
 bool cvg_box_holds_all(const struct cvg_box *box);
 
+/* Has one of its variants several exits? */
+bool cvg_box_has_exits(const struct cvg_box *box);
+
 /* Does the app let its mean accuracy give way; does every app that asks for
  * something? */
 bool cvg_app_scales(const struct cvg_app *app);

@@ -222,6 +222,16 @@ bool cvg_box_holds_all(const struct cvg_box *box)
     return true;
 }
 
+bool cvg_box_has_exits(const struct cvg_box *box)
+{
+    for (size_t v = 0; v < box->n_variants; v++) {
+        if (box->variants[v].n_exits > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cvg_app_scales(const struct cvg_app *app)
 {
     bool gives_way = false;

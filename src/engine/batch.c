@@ -64,6 +64,24 @@ static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
     return due;
 }
 
+/* Where requests stop at exits, a long run of stages stops at the first, if
+ * somebody may come who cannot wait for all of them. */
+static void shorten(struct cvg_engine *e, struct batch *b)
+{
+    uint32_t device = e->units[b->unit].device;
+    if (b->n == 0 || b->first == b->last ||
+        !cvg__keeps_features(e, b->variant, b->first) ||
+        cvg__run_time(e, b->variant, b->first, b->last, device, b->n,
+                      CVG_MEAN) <= cvg__spare_time(e, b->unit)) {
+        return;
+    }
+    uint32_t min = cvg_profile_min_batch(e->profile, b->variant, b->first,
+                                         b->first, device);
+    if (min > 0 && b->n >= min) {
+        b->last = b->first;
+    }
+}
+
 /* `resumed`: its requests were paused, and features pin the variant. */
 static void begin(struct cvg_engine *e, uint32_t index, bool resumed)
 {
@@ -72,6 +90,7 @@ static void begin(struct cvg_engine *e, uint32_t index, bool resumed)
     struct residency *r = cvg__residency(e, device, b->variant);
     assert(r->state == CVG_RESIDENT || resumed);
     b->id = (++e->batch_count << BATCH_BITS) | index;
+    shorten(e, b);
     r->runs++;
     r->used = e->now;
     e->n_running++;

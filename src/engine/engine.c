@@ -65,6 +65,7 @@ static bool allocate(struct cvg_engine *e)
     e->enabled = zeroed(box->n_variants, sizeof *e->enabled);
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
+    e->spare = zeroed(box->n_apps, sizeof *e->spare);
     e->demand.counts =
         zeroed(CVG_DEMAND_BUCKETS * box->n_apps, sizeof *e->demand.counts);
     e->heap = zeroed(e->n_slots, sizeof *e->heap);
@@ -85,9 +86,10 @@ static bool allocate(struct cvg_engine *e)
     e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
     return e->apps != NULL && e->reach != NULL && e->usable != NULL &&
            e->enabled != NULL && e->slots != NULL && e->queues != NULL &&
-           e->demand.counts != NULL && e->heap != NULL && e->units != NULL &&
-           e->unit_states != NULL && e->first_unit != NULL &&
-           e->batches != NULL && e->batch_slots != NULL && e->devices != NULL &&
+           e->spare != NULL && e->demand.counts != NULL && e->heap != NULL &&
+           e->units != NULL && e->unit_states != NULL &&
+           e->first_unit != NULL && e->batches != NULL &&
+           e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
            e->choices.starts != NULL && e->actions != NULL &&
            e->action_ids != NULL && e->ended != NULL && e->ended_ids != NULL &&
@@ -219,6 +221,7 @@ enum cvg_status cvg_engine_create(const struct cvg_engine_options *o,
     e->stats = cvg_ledger_stats(e->ledger);
     link_slots(e);
     link_units(e);
+    cvg__spare_init(e);
     status = start_policy(e, err);
     if (status != CVG_OK) {
         cvg_engine_destroy(e);
@@ -245,6 +248,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     free(e->slots);
     cvg_id_map_fini(&e->by_id);
     free(e->queues);
+    free(e->spare);
     free(e->demand.counts);
     free(e->heap);
     free(e->units);

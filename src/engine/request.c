@@ -252,6 +252,9 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
                               ? CVG_REASON_INFEASIBLE
                               : nearest.reason);
     } else {
+        if (e->policy.exits->optional) {
+            cvg__spare_arrived(e, s);
+        }
         wait_in_queue(e, i);
         e->settled = e->settled && e->policy.order->indifferent(
                                        e->order_state, &e->view, &s->request);

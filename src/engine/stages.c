@@ -62,6 +62,15 @@ bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s)
     return s->has_answer && accuracy >= s->request.min_accuracy - 1e-12;
 }
 
+/* It goes on for the sake of accuracy alone. */
+static bool is_optional(const struct cvg_engine *e, const struct slot *s)
+{
+    return e->policy.exits->optional && cvg__has_good_answer(e, s);
+}
+
+/* No request is kept waiting without end for a better answer. */
+#define PATIENCE CVG_S(1)
+
 /* After that nothing more could be had in time. */
 static cvg_time last_moment(const struct cvg_engine *e, const struct slot *s)
 {
@@ -71,7 +80,47 @@ static cvg_time last_moment(const struct cvg_engine *e, const struct slot *s)
         at = due - cvg__run_time(e, s->variant, s->exit + 1, s->exit + 1,
                                  e->units[s->unit].device, 1, CVG_MEAN);
     }
+    if (at == CVG_NEVER && is_optional(e, s)) {
+        at = e->now + PATIENCE;
+    }
     return at;
+}
+
+/* What going on would be worth: accuracy for the time that it takes. */
+static double worth(const struct cvg_engine *e, const struct slot *s)
+{
+    const struct cvg_variant *v = &e->box->variants[s->variant];
+    cvg_span time = cvg__run_time(e, s->variant, s->exit + 1, s->until,
+                                  e->units[s->unit].device, 1, CVG_MEAN);
+    return e->box->apps[s->request.app].weight *
+           (v->accuracy[s->until] - v->accuracy[s->exit]) /
+           (double)(time > 0 ? time : 1);
+}
+
+/* Looks where it goes, by its bounds as they are now. False: nowhere. */
+static bool goes_on(struct cvg_engine *e, struct slot *s)
+{
+    s->until = next_exit(e, s);
+    if (s->until > s->exit) {
+        s->worth = worth(e, s);
+    }
+    return s->until > s->exit;
+}
+
+/* Features take memory: where that of many is kept, who has an answer that will
+ * do is answered. */
+#define MOST_PAUSED 32U /* for each unit of a device */
+
+static bool is_crowded(const struct cvg_engine *e, uint32_t device)
+{
+    return e->devices[device].n_paused >=
+           MOST_PAUSED * e->box->devices[device].units;
+}
+
+static bool has_place(const struct cvg_engine *e, const struct slot *s)
+{
+    return !is_crowded(e, e->units[s->unit].device) ||
+           !cvg__has_good_answer(e, s);
 }
 
 void cvg__release_kept(struct cvg_engine *e, uint32_t slot)
@@ -142,8 +191,7 @@ void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
     if (cvg__keeps_features(e, s->variant, s->exit)) {
         cvg__set_bounds(e, s); /* its app's may have changed meanwhile */
     }
-    s->until = next_exit(e, s);
-    if (s->until > s->exit) {
+    if (goes_on(e, s) && has_place(e, s)) {
         pause(e, slot);
         return;
     }
@@ -206,25 +254,43 @@ void cvg__lose_paused(struct cvg_engine *e, uint32_t device)
 
 /* --- on they go ------------------------------------------------------------- */
 
+/* Who has no answer that will do comes first. Of the others, where going on is
+ * optional, those for whom it is worth most. */
+static bool resumes_before(const struct cvg_engine *e, const struct slot *a,
+                           const struct slot *b)
+{
+    bool good = cvg__has_good_answer(e, a);
+    if (good != cvg__has_good_answer(e, b)) {
+        return !good;
+    }
+    if (good && e->policy.exits->optional && a->worth != b->worth) {
+        return a->worth > b->worth;
+    }
+    return cvg__before(a, b);
+}
+
 /* The first of the paused that a unit of the device could take on. */
 static uint32_t first_paused(const struct cvg_engine *e, uint32_t device)
 {
     const struct device_state *d = &e->devices[device];
     uint32_t best = d->n_paused > 0 ? d->paused : NONE;
     for (uint32_t i = best; i != NONE; i = e->slots[i].next) {
-        if (cvg__before(&e->slots[i], &e->slots[best])) {
+        if (resumes_before(e, &e->slots[i], &e->slots[best])) {
             best = i;
         }
     }
     return best;
 }
 
-/* Bounds may have changed while it waited. True: it goes on. */
-static bool still_goes_on(struct cvg_engine *e, uint32_t slot)
+/* Bounds may have changed while it waited, and others may not bear what is
+ * optional. True: it goes on. */
+static bool still_goes_on(struct cvg_engine *e, uint32_t slot, cvg_span spare)
 {
     struct slot *s = &e->slots[slot];
-    s->until = next_exit(e, s);
-    if (s->until > s->exit) {
+    if (goes_on(e, s) &&
+        (!is_optional(e, s) ||
+         cvg__run_time(e, s->variant, s->exit + 1, s->until,
+                       e->units[s->unit].device, 1, CVG_MEAN) <= spare)) {
         return true;
     }
     answer(e, slot);
@@ -235,22 +301,17 @@ static bool still_goes_on(struct cvg_engine *e, uint32_t slot)
 static bool goes_before(const struct cvg_engine *e, uint32_t device,
                         const struct slot *paused)
 {
+    bool optional = is_optional(e, paused);
+    if (!cvg__has_good_answer(e, paused) && is_crowded(e, device)) {
+        return false;
+    }
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
         uint32_t i = cvg__queue_next(e, a, NONE, cvg_device_bit(device), 0);
-        if (i != NONE &&
-            (e->policy.exits->optional || cvg__before(&e->slots[i], paused))) {
+        if (i != NONE && (optional || cvg__before(&e->slots[i], paused))) {
             return true;
         }
     }
     return false;
-}
-
-/* Are there so many that the device had better see to them first? Their
- * features take memory. */
-static bool is_crowded(const struct cvg_engine *e, uint32_t device)
-{
-    return e->devices[device].n_paused >=
-           e->box->devices[device].units * e->max_batch;
 }
 
 static void add_paused(struct cvg_engine *e, struct batch *b, uint32_t slot)
@@ -263,15 +324,13 @@ static void add_paused(struct cvg_engine *e, struct batch *b, uint32_t slot)
 
 /* Would one more make nobody late in it, who is not so already? */
 static bool has_time_for(const struct cvg_engine *e, const struct batch *b,
-                         uint32_t slot)
+                         uint32_t slot, cvg_span spare)
 {
     cvg_time due = cvg_request_due(&e->slots[slot].request);
+    cvg_span time = cvg__run_time(e, b->variant, b->first, b->last,
+                                  e->units[b->unit].device, b->n + 1, CVG_P95);
     due = due < b->due ? due : b->due;
-    return due == CVG_NEVER ||
-           e->now + cvg__run_time(e, b->variant, b->first, b->last,
-                                  e->units[b->unit].device, b->n + 1,
-                                  CVG_P95) <=
-               due;
+    return time <= spare && (due == CVG_NEVER || e->now + time <= due);
 }
 
 /* The first of those that go the same way; NONE. */
@@ -283,7 +342,7 @@ static uint32_t companion(const struct cvg_engine *e, const struct batch *b)
          i = e->slots[i].next) {
         const struct slot *s = &e->slots[i];
         if (s->variant == b->variant && s->exit + 1 == b->first &&
-            (best == NONE || cvg__before(s, &e->slots[best]))) {
+            (best == NONE || resumes_before(e, s, &e->slots[best]))) {
             best = i;
         }
     }
@@ -291,11 +350,14 @@ static uint32_t companion(const struct cvg_engine *e, const struct batch *b)
 }
 
 /* With the first go the others that go the same way, in their order. */
-static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first)
+static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first,
+                   cvg_span spare)
 {
     const struct slot *s = &e->slots[first];
     uint32_t device = e->units[unit].device;
+    bool optional = is_optional(e, s);
     struct batch *b = cvg__batch_take(e);
+    spare = optional ? spare : CVG_NEVER;
     b->unit = unit;
     b->variant = s->variant;
     b->first = s->exit + 1;
@@ -308,13 +370,18 @@ static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first)
     add_paused(e, b, first);
     uint32_t next;
     while (b->n < max && (next = companion(e, b)) != NONE &&
-           has_time_for(e, b, next)) {
-        if (!still_goes_on(e, next)) {
+           has_time_for(e, b, next, spare)) {
+        if (!still_goes_on(e, next, spare)) {
             continue; /* answered */
         }
         uint32_t until = e->slots[next].until;
         b->last = until < b->last ? until : b->last;
         add_paused(e, b, next);
+    }
+    if (optional) {
+        cvg__spare_spend(e, unit,
+                         cvg__run_time(e, b->variant, b->first, b->last, device,
+                                       b->n, CVG_MEAN));
     }
     cvg__batch_resume(e, (uint32_t)(b - e->batches));
     cvg__model_ran(e, device, b->variant);
@@ -323,14 +390,15 @@ static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first)
 static void resume_on(struct cvg_engine *e, uint32_t unit, bool first_only)
 {
     uint32_t device = e->units[unit].device;
-    while (cvg_view_free(&e->view, &e->units[unit])) {
+    while (e->devices[device].n_paused > 0 &&
+           cvg_view_free(&e->view, &e->units[unit])) {
+        cvg_span spare = cvg__spare_time(e, unit);
         uint32_t i = first_paused(e, device);
-        if (i == NONE || (first_only && !is_crowded(e, device) &&
-                          goes_before(e, device, &e->slots[i]))) {
+        if (first_only && goes_before(e, device, &e->slots[i])) {
             return;
         }
-        if (still_goes_on(e, i)) {
-            resume(e, unit, i);
+        if (still_goes_on(e, i, spare)) {
+            resume(e, unit, i, spare);
         }
     }
 }

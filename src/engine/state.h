@@ -54,6 +54,7 @@ struct slot {
     uint64_t answer_batch;
     uint32_t answer_index, until;
     double confidence, energy_j; /* energy of all its stages so far */
+    double worth;                /* of going on: accuracy x weight / ns */
     /* what was decided */
     uint32_t attempts, variant, exit, unit, batch_size, waiting, binding;
     cvg_time started, predicted;
@@ -189,6 +190,16 @@ struct demand {
     uint64_t plans;               /* so far */
 };
 
+/* Of an app, for what is optional. */
+struct spare {
+    cvg_time from;          /* of the period at hand */
+    uint32_t count, before; /* arrivals in it, and in the one before */
+    /* The least that one of them would have waited in time; CVG_NEVER: none
+     * has a deadline. */
+    cvg_span least, least_before;
+    double credit; /* requests that it may still lose */
+};
+
 struct cvg_engine {
     struct cvg_engine_options options;
     const struct cvg_box *box;
@@ -236,6 +247,7 @@ struct cvg_engine {
     cvg_time next_probe; /* of a device in quarantine */
     cvg_time watch_at;   /* look for batches that never end */
 
+    struct spare *spare; /* [app] */
     struct demand demand;
     struct cvg_question question; /* of the plan that is being made */
     struct cvg_plan plan;         /* the last one */
@@ -357,6 +369,14 @@ void cvg__lose_paused(struct cvg_engine *e, uint32_t device);
 /* Those that go before who waits begin on free units; then all others. */
 void cvg__resume_first(struct cvg_engine *e);
 void cvg__resume_rest(struct cvg_engine *e);
+
+/* spare.c: what those who come can bear. */
+void cvg__spare_init(struct cvg_engine *e);
+void cvg__spare_arrived(struct cvg_engine *e, const struct slot *s);
+/* How long the unit may do what is optional; CVG_NEVER: nobody minds. */
+cvg_span cvg__spare_time(struct cvg_engine *e, uint32_t unit);
+/* It does, for so long. */
+void cvg__spare_spend(struct cvg_engine *e, uint32_t unit, cvg_span time);
 
 /* model.c: variants in devices. */
 struct residency *cvg__residency(const struct cvg_engine *e, uint32_t device,

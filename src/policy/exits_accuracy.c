@@ -12,5 +12,7 @@ static uint32_t next(void *state, const struct cvg_view *view,
                : cvg__exits_first_good(NULL, view, request, at->variant);
 }
 
-const struct cvg_exits_ops cvg_exits_accuracy = {
-    .name = "accuracy", .last = cvg__exits_first_good, .next = next};
+const struct cvg_exits_ops cvg_exits_accuracy = {.name = "accuracy",
+                                                 .last = cvg__exits_first_good,
+                                                 .next = next,
+                                                 .optional = true};

@@ -22,5 +22,8 @@ static uint32_t next(void *state, const struct cvg_view *view,
                : at->exit + 1;
 }
 
-const struct cvg_exits_ops cvg_exits_confidence = {
-    .name = "confidence", .last = cvg__exits_first_good, .next = next};
+const struct cvg_exits_ops cvg_exits_confidence = {.name = "confidence",
+                                                   .last =
+                                                       cvg__exits_first_good,
+                                                   .next = next,
+                                                   .optional = true};

@@ -22,5 +22,8 @@ static uint32_t next(void *state, const struct cvg_view *view,
                                                                 : at->exit;
 }
 
-const struct cvg_exits_ops cvg_exits_predictive = {
-    .name = "predictive", .last = cvg__exits_first_good, .next = next};
+const struct cvg_exits_ops cvg_exits_predictive = {.name = "predictive",
+                                                   .last =
+                                                       cvg__exits_first_good,
+                                                   .next = next,
+                                                   .optional = true};

@@ -66,7 +66,15 @@ static const struct cvg_policy *convergo_on(const struct cvg_box *box)
 {
     static const struct cvg_policy scaled =
         SCALED(cvg_allocation_milp, cvg_order_convergo, cvg_batching_greedy);
-    return cvg_box_holds_all(box) || !cvg_box_scales(box) ? NULL : &scaled;
+    static const struct cvg_policy at_exits = {
+        .allocation = &cvg_allocation_fluid,
+        .order = &cvg_order_convergo,
+        .batching = &cvg_batching_greedy,
+        .exits = &cvg_exits_predictive};
+    if (!cvg_box_holds_all(box) && cvg_box_scales(box)) {
+        return &scaled;
+    }
+    return cvg_box_has_exits(box) ? &at_exits : NULL;
 }
 
 static const struct {
@@ -148,12 +156,12 @@ static enum cvg_status set_part(struct cvg_policy *p, const char *part,
     return found != NULL ? CVG_OK : CVG_CONFIG;
 }
 
-/* An order part that decides jointly does so with its own batching and exits:
- * naming another of these has the parts composed instead, and so does an
- * allocation that says where requests go. */
-static void settle(struct cvg_policy *p, bool own_parts_replaced)
+/* An order part that decides jointly does so with its own batching: naming
+ * another has the parts composed instead, and so does an allocation that says
+ * where requests go. Exits are looked at when it has decided. */
+static void settle(struct cvg_policy *p, bool batching_replaced)
 {
-    p->joint = p->order->choose != NULL && !own_parts_replaced &&
+    p->joint = p->order->choose != NULL && !batching_replaced &&
                !p->allocation->routed;
     p->compose = p->allocation->routed ? cvg__route : cvg__compose;
 }
@@ -208,8 +216,7 @@ enum cvg_status cvg_policy_parse(const char *text,
             return status;
         }
         policy.on = NULL;
-        replaced = replaced || strcmp(item, "batching") == 0 ||
-                   strcmp(item, "exits") == 0;
+        replaced = replaced || strcmp(item, "batching") == 0;
         p += length + (p[length] == ',');
     }
     settle(&policy, replaced);
@@ -254,7 +261,7 @@ enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
             return refuse(spec, parts[i].at, &why, err);
         }
     }
-    settle(out, spec->batching != NULL || spec->exits != NULL);
+    settle(out, spec->batching != NULL);
     return CVG_OK;
 }
 

@@ -149,7 +149,7 @@ static void a_batch_splits(void **state)
     struct world w;
     net(&w, 1);
     world_start(&w, "order=edf,exits=predictive,batching=greedy");
-    arrive_at(&w, 0, 0, 0, CVG_MS(15));
+    arrive_at(&w, 0, 0.5, 0, 0);
     arrive_at(&w, CVG_MS(1), 0, 0, CVG_MS(45));
     arrive_at(&w, CVG_MS(1), 0, 0, CVG_MS(200));
     world_run_until(&w, CVG_S(1));
@@ -185,28 +185,125 @@ static void the_urgent_goes_before(void **state)
     finish(&w);
 }
 
-/* There is no time for another stage when the others are done: it is answered
- * at the last moment at which one could have begun. */
+/* First answers take all the time there is: it is answered at the last moment
+ * at which a better one could have been begun. */
 static void who_waits_too_long_is_answered(void **state)
 {
     (void)state;
     struct world w;
     net(&w, 1);
-    world_start(&w, "order=edf,exits=predictive");
-    arrive_at(&w, 0, 0, 0, CVG_MS(95));
-    arrive_at(&w, CVG_MS(5), 0.85, 0, CVG_MS(80));
-    arrive_at(&w, CVG_MS(200), 0, 0, CVG_MS(89));
-    arrive_at(&w, CVG_MS(205), 0.85, 0, CVG_MS(80));
+    world_start(&w, "order=edf,exits=predictive,batching=none");
+    arrive_at(&w, 0, 0, 0, CVG_MS(45));
+    arrive_at(&w, CVG_MS(5), 0.5, 0, 0);
+    arrive_at(&w, CVG_MS(5), 0.5, 0, 0);
     world_run_until(&w, CVG_S(1));
     CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
-                    "[  10] start r2 net 0-2 on d0\n"
-                    "[  70] reply r2 exit 2\n"
-                    "[  70] start r1 net 1-1 on d0\n"
-                    "[  90] reply r1 exit 1\n"
-                    "[ 200] start r3 net 0-0 on d0\n"
-                    "[ 210] start r4 net 0-2 on d0\n"
-                    "[ 269] reply r3 exit 0\n"
-                    "[ 270] reply r4 exit 2\n");
+                    "[  10] start r2 net 0-0 on d0\n"
+                    "[  20] reply r2 exit 0\n"
+                    "[  20] start r3 net 0-0 on d0\n"
+                    "[  25] reply r1 exit 0\n"
+                    "[  30] reply r3 exit 0\n");
+    finish(&w);
+}
+
+/* For a second, 40 come that can wait for 5 ms. */
+static void impatient(struct world *w, cvg_time from)
+{
+    for (int i = 0; i < 40; i++) {
+        arrive_at(w, from + CVG_MS(25 * i), 0.5, 0, CVG_MS(15));
+    }
+}
+
+/* What there is of the trace from that line on. */
+static const char *trace_from(const struct world *w, const char *line)
+{
+    const char *found = strstr(w->trace, line);
+    return found != NULL ? found : w->trace;
+}
+
+/* Three stages are needed; but those who came lately could not wait for them,
+ * and so it stops at each exit and lets the next one in. */
+static void a_long_run_lets_others_in(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive,batching=none");
+    impatient(&w, 0);
+    arrive_at(&w, CVG_MS(1000), 0.85, 0, CVG_MS(400)); /* r41 */
+    arrive_at(&w, CVG_MS(1028), 0.5, 0, CVG_MS(15));
+    world_run_until(&w, CVG_S(2));
+    assert_string_equal(trace_from(&w, "[1000]"),
+                        "[1000] start r41 net 0-0 on d0\n"
+                        "[1010] start r41 net 1-1 on d0\n"
+                        "[1030] start r42 net 0-0 on d0\n"
+                        "[1040] reply r42 exit 0\n"
+                        "[1040] start r41 net 2-2 on d0\n"
+                        "[1070] reply r41 exit 2\n");
+    finish(&w);
+}
+
+/* Nobody goes on just to be more accurate, for longer than those can bear who
+ * came lately. When they come no more, all do. */
+static void nobody_goes_on_at_the_cost_of_others(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive");
+    impatient(&w, 0);
+    arrive_at(&w, CVG_MS(1000), 0, 0, CVG_MS(400)); /* r41 */
+    arrive_at(&w, CVG_MS(4000), 0, 0, CVG_MS(400));
+    world_run_until(&w, CVG_S(5));
+    assert_string_equal(trace_from(&w, "[1000]"),
+                        "[1000] start r41 net 0-0 on d0\n"
+                        "[1010] reply r41 exit 0\n"
+                        "[4000] start r42 net 0-0 on d0\n"
+                        "[4010] start r42 net 1-1 on d0\n"
+                        "[4030] start r42 net 2-2 on d0\n"
+                        "[4060] reply r42 exit 2\n");
+    finish(&w);
+}
+
+/* It is worth more to the app of more weight, though it came later. */
+static void weight_goes_on_first(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    w.box->apps[1].weight = 2;
+    world_start(&w, "order=edf,exits=predictive,batching=none");
+    world_arrive(&w, 0, "a0", 0);
+    world_arrive(&w, CVG_MS(1), "a1", 0);
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r2 net 0-0 on d0\n"
+                    "[  20] start r2,r1 net 1-1 on d0\n"
+                    "[  42] start r2,r1 net 2-2 on d0\n"
+                    "[  74] reply r2 exit 2\n"
+                    "[  74] reply r1 exit 2\n");
+    finish(&w);
+}
+
+/* Features take memory: of 40 that wait for better answers, 32 are kept; none
+ * waits longer than a second where there is no deadline. */
+static void some_are_answered_when_many_wait(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=edf,exits=predictive,batching=none");
+    for (int i = 0; i < 200; i++) {
+        world_arrive(&w, CVG_MS(i == 0 ? 0 : 10 * i - 5), "a0", 0);
+    }
+    world_run_until(&w, CVG_MS(329));
+    assert_null(strstr(w.trace, "reply"));
+    world_run_until(&w, CVG_MS(999));
+    assert_non_null(strstr(w.trace, "[ 330] reply r33 exit 0"));
+    assert_null(strstr(w.trace, "reply r1 "));
+    world_run_until(&w, CVG_MS(1020));
+    assert_non_null(strstr(w.trace, "[1010] reply r1 exit 0"));
+    world_run_until(&w, CVG_S(10));
     finish(&w);
 }
 
@@ -346,6 +443,10 @@ int main(void)
         cmocka_unit_test(a_batch_splits),
         cmocka_unit_test(the_urgent_goes_before),
         cmocka_unit_test(who_waits_too_long_is_answered),
+        cmocka_unit_test(a_long_run_lets_others_in),
+        cmocka_unit_test(nobody_goes_on_at_the_cost_of_others),
+        cmocka_unit_test(weight_goes_on_first),
+        cmocka_unit_test(some_are_answered_when_many_wait),
         cmocka_unit_test(bounds_change_between_exits),
         cmocka_unit_test(a_device_is_lost_at_exit_two),
         cmocka_unit_test(cancelled_at_an_exit),
