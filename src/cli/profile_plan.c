@@ -83,16 +83,14 @@ static enum cvg_status choose_variants(struct cvg_profiling *p,
 {
     const struct cvg_profiling_options *o = p->options;
     for (uint32_t v = 0; v < p->box->n_variants; v++) {
-        const struct cvg_variant *variant = &p->box->variants[v];
+        struct cvg_variant *variant = &p->box->variants[v];
         if (!listed(variant->name, o->variants, o->n_variants)) {
             continue;
         }
-        if (variant->n_exits > 1) {
-            fprintf(stderr,
-                    "convergo profile: %s: skipped: it has %u exits, one at a "
-                    "time cannot be measured yet\n",
-                    variant->name, variant->n_exits);
-            continue;
+        enum cvg_status status = cvg_measure_stages(
+            p->box->models, variant->name, &variant->n_exits, err);
+        if (status != CVG_OK) {
+            return status;
         }
         p->variants[p->n_variants++] = v;
     }

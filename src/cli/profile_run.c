@@ -57,10 +57,12 @@ static void print_number(char *out, size_t size, double value)
 
 static enum cvg_status put_profile(struct cvg_profiling *p, size_t at,
                                    uint32_t device, uint32_t variant,
-                                   uint32_t batch, const struct cvg_measured *m,
+                                   uint32_t exit, uint32_t batch,
+                                   const struct cvg_measured *m,
                                    cvg_span load_time, const char *switch_ms,
                                    struct cvg_error *err)
 {
+    char exit_text[CELL];
     char batch_text[CELL];
     char samples[CELL];
     char numbers[6][CELL];
@@ -70,11 +72,12 @@ static enum cvg_status put_profile(struct cvg_profiling *p, size_t at,
     for (size_t k = 0; k < 6; k++) {
         print_number(numbers[k], CELL, values[k]);
     }
+    snprintf(exit_text, sizeof exit_text, "%u", exit);
     snprintf(batch_text, sizeof batch_text, "%u", batch);
     snprintf(samples, sizeof samples, "%u", m->samples);
     const char *const cells[CVG_PROFILE_COLUMNS] = {
         [CVG_PROFILE_VARIANT] = p->box->variants[variant].name,
-        [CVG_PROFILE_EXIT] = "0",
+        [CVG_PROFILE_EXIT] = exit_text,
         [CVG_PROFILE_DEVICE] = p->box->devices[device].profile,
         [CVG_PROFILE_BATCH] = batch_text,
         [CVG_PROFILE_MEAN] = numbers[0],
@@ -89,46 +92,44 @@ static enum cvg_status put_profile(struct cvg_profiling *p, size_t at,
     };
     json_array_append_new(
         p->rows,
-        json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:i, s:f}",
-                  "variant", p->box->variants[variant].name, "device",
-                  p->box->devices[device].profile, "batch", (int)batch,
-                  "mean_ms", values[0], "p50_ms", values[1], "p95_ms",
-                  values[2], "p99_ms", values[3], "energy_mj", values[4],
-                  "samples", (int)m->samples, "load_ms", values[5]));
+        json_pack("{s:s, s:i, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:i, s:f}",
+                  "variant", p->box->variants[variant].name, "exit", (int)exit,
+                  "device", p->box->devices[device].profile, "batch",
+                  (int)batch, "mean_ms", values[0], "p50_ms", values[1],
+                  "p95_ms", values[2], "p99_ms", values[3], "energy_mj",
+                  values[4], "samples", (int)m->samples, "load_ms", values[5]));
     return cvg_rows_insert(&p->profile, at, cells, err);
 }
 
 struct answers { /* of one variant */
     const char *dataset;
-    uint32_t right, n;
-    uint64_t memory_bytes;
+    uint32_t right[CVG_MAX_EXITS], n;
+    uint64_t memory_bytes, file_bytes;
+    double sparsity;
 };
 
-static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
-                                   const struct answers *answers,
-                                   struct cvg_error *err)
+static enum cvg_status put_exit(struct cvg_profiling *p, size_t at,
+                                uint32_t variant, uint32_t exit,
+                                const struct answers *answers,
+                                struct cvg_error *err)
 {
     const struct cvg_variant *v = &p->box->variants[variant];
-    uint64_t file_bytes = 0;
-    double sparsity = 0;
-    enum cvg_status status = cvg_measure_weights(p->box->models, v->name,
-                                                 &file_bytes, &sparsity, err);
-    if (status != CVG_OK) {
-        return status;
-    }
-    const double values[] = {(double)answers->right / answers->n,
-                             (double)file_bytes / 1048576,
-                             (double)answers->memory_bytes / 1048576, sparsity};
+    const double values[] = {(double)answers->right[exit] / answers->n,
+                             (double)answers->file_bytes / 1048576,
+                             (double)answers->memory_bytes / 1048576,
+                             answers->sparsity};
     char numbers[4][CELL];
+    char exit_text[CELL];
     char samples[CELL];
     for (size_t k = 0; k < 4; k++) {
         print_number(numbers[k], CELL, values[k]);
     }
+    snprintf(exit_text, sizeof exit_text, "%u", exit);
     snprintf(samples, sizeof samples, "%u", answers->n);
     const char *slash = strrchr(answers->dataset, '/');
     const char *const cells[CVG_VARIANTS_COLUMNS] = {
         [CVG_VARIANTS_VARIANT] = v->name,
-        [CVG_VARIANTS_EXIT] = "0",
+        [CVG_VARIANTS_EXIT] = exit_text,
         [CVG_VARIANTS_ACCURACY] = numbers[0],
         [CVG_VARIANTS_METRIC] = p->box->families[v->family].metric,
         [CVG_VARIANTS_DATASET] = slash == NULL ? answers->dataset : slash + 1,
@@ -139,14 +140,27 @@ static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
         [CVG_VARIANTS_SOURCE] = p->source,
     };
     json_array_append_new(
-        p->answers, json_pack("{s:s, s:f, s:i, s:f, s:f, s:f}", "variant",
-                              v->name, "accuracy", values[0], "samples",
-                              (int)answers->n, "weights_mib", values[1],
-                              "memory_mib", values[2], "sparsity", values[3]));
-    const struct cvg_rows_key keys[] = {{CVG_VARIANTS_VARIANT, v->name},
-                                        {CVG_VARIANTS_EXIT, "0"}};
-    size_t at = cvg_rows_remove(&p->accuracy, keys, 2, 0, NULL);
+        p->answers,
+        json_pack("{s:s, s:i, s:f, s:i, s:f, s:f, s:f}", "variant", v->name,
+                  "exit", (int)exit, "accuracy", values[0], "samples",
+                  (int)answers->n, "weights_mib", values[1], "memory_mib",
+                  values[2], "sparsity", values[3]));
     return cvg_rows_insert(&p->accuracy, at, cells, err);
+}
+
+static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
+                                   struct answers *answers,
+                                   struct cvg_error *err)
+{
+    const struct cvg_variant *v = &p->box->variants[variant];
+    enum cvg_status status = cvg_measure_weights(
+        p->box->models, v->name, &answers->file_bytes, &answers->sparsity, err);
+    const struct cvg_rows_key key = {CVG_VARIANTS_VARIANT, v->name};
+    size_t at = cvg_rows_remove(&p->accuracy, &key, 1, 0, NULL);
+    for (uint32_t e = 0; e < v->n_exits && status == CVG_OK; e++) {
+        status = put_exit(p, at + e, variant, e, answers, err);
+    }
+    return status;
 }
 
 /* --- measuring ------------------------------------------------------------ */
@@ -186,26 +200,27 @@ static enum cvg_status measure_batches(struct cvg_profiling *p,
                                        uint32_t variant, cvg_span load_time,
                                        struct cvg_error *err)
 {
+    const struct cvg_variant *v = &p->box->variants[variant];
     const struct cvg_rows_key keys[] = {
-        {CVG_PROFILE_VARIANT, p->box->variants[variant].name},
-        {CVG_PROFILE_EXIT, "0"},
+        {CVG_PROFILE_VARIANT, v->name},
         {CVG_PROFILE_DEVICE, p->box->devices[device].profile}};
     char *switch_ms = NULL; /* not ours to measure: it stays */
     size_t at =
-        cvg_rows_remove(&p->profile, keys, 3, CVG_PROFILE_SWITCH, &switch_ms);
+        cvg_rows_remove(&p->profile, keys, 2, CVG_PROFILE_SWITCH, &switch_ms);
     enum cvg_status status = CVG_OK;
-    for (size_t k = 0; k < p->options->n_batches && status == CVG_OK; k++) {
-        char what[CELL];
+    size_t n = p->options->n_batches;
+    for (size_t k = 0; k < n * v->n_exits && status == CVG_OK; k++) {
+        char what[64];
         struct cvg_measured measured = {0};
-        uint32_t batch = p->options->batches[k];
-        snprintf(what, sizeof what, "batch %u", batch);
-        say_progress(p, p->box->devices[device].name,
-                     p->box->variants[variant].name, what);
-        status = cvg_measure_batch(m, batch, &p->options->limits, &p->meter,
-                                   &measured, err);
+        uint32_t exit = (uint32_t)(k / n);
+        uint32_t batch = p->options->batches[k % n];
+        snprintf(what, sizeof what, "exit %u, batch %u", exit, batch);
+        say_progress(p, p->box->devices[device].name, v->name, what);
+        status = cvg_measure_batch(m, exit, batch, &p->options->limits,
+                                   &p->meter, &measured, err);
         if (status == CVG_OK) {
             status =
-                put_profile(p, at + k, device, variant, batch, &measured,
+                put_profile(p, at + k, device, variant, exit, batch, &measured,
                             load_time, switch_ms == NULL ? "" : switch_ms, err);
         }
         p->done++;
@@ -229,15 +244,17 @@ static enum cvg_status measure_answers(struct cvg_profiling *p,
     for (uint32_t at = 0; at < set.count && status == CVG_OK;
          at += ANSWER_BATCH) {
         int32_t labels[ANSWER_BATCH];
-        uint32_t right = 0;
+        uint32_t right[CVG_MAX_EXITS] = {0};
         uint32_t n =
             set.count - at < ANSWER_BATCH ? set.count - at : ANSWER_BATCH;
         for (uint32_t i = 0; i < n; i++) {
             labels[i] = cvg_dataset_label(&set, at + i);
         }
         status = cvg_measure_answers(m, set.items + (size_t)at * set.item_bytes,
-                                     set.item_bytes, labels, n, &right, err);
-        answers.right += right;
+                                     set.item_bytes, labels, n, right, err);
+        for (uint32_t e = 0; e < CVG_MAX_EXITS; e++) {
+            answers.right[e] += right[e];
+        }
         answers.n += n;
     }
     cvg_dataset_close(&set);
@@ -313,8 +330,11 @@ enum cvg_status cvg_profiling_measure(struct cvg_profiling *p,
                                       struct cvg_error *err)
 {
     enum cvg_status status = CVG_OK;
-    p->total = p->n_devices * p->n_variants * p->options->n_batches +
-               (p->writes_variants ? p->n_variants : 0);
+    p->total = p->writes_variants ? p->n_variants : 0;
+    for (size_t k = 0; k < p->n_variants; k++) {
+        p->total += p->n_devices * p->options->n_batches *
+                    p->box->variants[p->variants[k]].n_exits;
+    }
     p->talks = isatty(STDERR_FILENO) != 0;
     p->begun = cvg_now();
     for (size_t k = 0; k < p->n_devices && status == CVG_OK; k++) {

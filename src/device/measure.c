@@ -148,6 +148,7 @@ struct load { /* a batch, and all its memory */
     struct cvg_batch_item *items;
     struct cvg_tensor *inputs, *outputs;
     void **zeros; /* one block per input, the same for all items */
+    struct cvg_features **features; /* [n] that its stage takes */
 };
 
 static void end_load(struct load *load, const struct cvg_model_info *info)
@@ -155,6 +156,10 @@ static void end_load(struct load *load, const struct cvg_model_info *info)
     for (size_t k = 0; load->zeros != NULL && k < info->n_inputs; k++) {
         free(load->zeros[k]);
     }
+    for (uint32_t i = 0; load->features != NULL && i < load->batch.n; i++) {
+        cvg_features_release(load->features[i]);
+    }
+    free(load->features);
     free(load->zeros);
     free(load->inputs);
     free(load->outputs);
@@ -183,12 +188,15 @@ static bool begin_load(struct load *load, const struct cvg_measure *m,
                        uint32_t n)
 {
     const struct cvg_model_info *info = &m->info;
+    *load = (struct load){.batch = {.n = n}};
     load->items = calloc(n, sizeof *load->items);
     load->inputs = calloc(n * info->n_inputs, sizeof *load->inputs);
     load->outputs = calloc(n * info->n_outputs, sizeof *load->outputs);
     load->zeros = calloc(info->n_inputs, sizeof *load->zeros);
+    load->features = calloc(n, sizeof(struct cvg_features *));
     bool ok = load->items != NULL && load->inputs != NULL &&
-              load->outputs != NULL && load->zeros != NULL;
+              load->outputs != NULL && load->zeros != NULL &&
+              load->features != NULL;
     for (size_t k = 0; ok && k < info->n_inputs; k++) {
         struct cvg_tensor item;
         ok = item_of(&info->inputs[k], &item);
@@ -205,7 +213,6 @@ static bool begin_load(struct load *load, const struct cvg_measure *m,
     load->batch = (struct cvg_batch){
         .id = 1,
         .variant = m->variant,
-        .last = m->env.box->variants[m->variant].n_exits - 1,
         .n = n,
         .items = load->items,
     };
@@ -226,6 +233,10 @@ static enum cvg_status run(struct cvg_measure *m, struct load *load,
 
 static void drop_outputs(struct load *load, const struct cvg_model_info *info)
 {
+    for (uint32_t i = 0; i < load->batch.n; i++) {
+        cvg_features_release(load->items[i].kept);
+        load->items[i].kept = NULL;
+    }
     for (size_t k = 0; k < load->batch.n * info->n_outputs; k++) {
         cvg_tensor_release(&load->outputs[k]);
         load->outputs[k] = (struct cvg_tensor){0};
@@ -245,6 +256,47 @@ static enum cvg_status warm_up(struct cvg_measure *m, struct load *load,
         }
     }
     return CVG_OK;
+}
+
+/* The next run is of that stage; it keeps features where others follow, as the
+ * engine has it. */
+static void set_stage(struct load *load, const struct cvg_measure *m,
+                      uint32_t stage)
+{
+    load->batch.first = load->batch.last = stage;
+    load->batch.keep = stage + 1 < m->info.n_stages;
+    for (uint32_t i = 0; i < load->batch.n; i++) {
+        load->items[i].features = load->features[i];
+    }
+}
+
+/* Runs the stage at hand, and goes on to the next with what it has made; the
+ * answers are there until drop_outputs(). */
+static enum cvg_status run_on(struct cvg_measure *m, struct load *load,
+                              struct cvg_error *err)
+{
+    cvg_span ignored;
+    enum cvg_status status = run(m, load, &ignored, err);
+    for (uint32_t i = 0; i < load->batch.n && status == CVG_OK; i++) {
+        cvg_features_release(load->features[i]);
+        load->features[i] = load->items[i].kept;
+        load->items[i].kept = NULL;
+    }
+    return status;
+}
+
+/* Everything that a run of that stage needs. */
+static enum cvg_status run_up_to(struct cvg_measure *m, struct load *load,
+                                 uint32_t stage, struct cvg_error *err)
+{
+    enum cvg_status status = CVG_OK;
+    for (uint32_t k = 0; k < stage && status == CVG_OK; k++) {
+        set_stage(load, m, k);
+        status = run_on(m, load, err);
+        drop_outputs(load, &m->info);
+    }
+    set_stage(load, m, stage);
+    return status;
 }
 
 static int by_span(const void *a, const void *b)
@@ -298,7 +350,8 @@ static enum cvg_status sample(struct cvg_measure *m, struct load *load,
     return CVG_OK;
 }
 
-enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t n,
+enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t stage,
+                                  uint32_t n,
                                   const struct cvg_measure_limits *limits,
                                   struct cvg_meter *meter,
                                   struct cvg_measured *out,
@@ -311,7 +364,10 @@ enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t n,
     }
     enum cvg_status status;
     if (begin_load(&load, m, n)) {
-        status = warm_up(m, &load, err);
+        status = run_up_to(m, &load, stage, err);
+        if (status == CVG_OK) {
+            status = warm_up(m, &load, err);
+        }
         if (status == CVG_OK) {
             status = sample(m, &load, limits, meter, samples, out, err);
         }
@@ -346,6 +402,23 @@ static int32_t answer_of(const struct cvg_tensor *scores)
     return best;
 }
 
+static enum cvg_status count_right(const struct load *load,
+                                   const int32_t *labels, const char *name,
+                                   uint32_t *right, struct cvg_error *err)
+{
+    *right = 0;
+    for (uint32_t i = 0; i < load->batch.n; i++) {
+        int32_t answer = answer_of(load->items[i].outputs);
+        *right += answer == labels[i];
+        if (answer < 0) {
+            return cvg_fail(err, CVG_CONFIG,
+                            "%s: its first output is no list of FP32 scores",
+                            name);
+        }
+    }
+    return CVG_OK;
+}
+
 enum cvg_status cvg_measure_answers(struct cvg_measure *m, const void *items,
                                     size_t item_bytes, const int32_t *labels,
                                     uint32_t n, uint32_t *right,
@@ -370,19 +443,15 @@ enum cvg_status cvg_measure_answers(struct cvg_measure *m, const void *items,
         load.inputs[i].data =
             (void *)(uintptr_t)((const char *)items + i * item_bytes);
     }
-    cvg_span ignored;
-    status = run(m, &load, &ignored, err);
-    *right = 0;
-    for (uint32_t i = 0; i < n && status == CVG_OK; i++) {
-        int32_t answer = answer_of(load.items[i].outputs);
-        *right += answer == labels[i];
-        if (answer < 0) {
-            status = cvg_fail(err, CVG_CONFIG,
-                              "%s: its first output is no list of FP32 scores",
-                              name);
+    status = CVG_OK;
+    for (uint32_t k = 0; k < m->info.n_stages && status == CVG_OK; k++) {
+        set_stage(&load, m, k);
+        status = run_on(m, &load, err);
+        if (status == CVG_OK) {
+            status = count_right(&load, labels, name, &right[k], err);
         }
+        drop_outputs(&load, &m->info);
     }
-    drop_outputs(&load, &m->info);
 out:
     end_load(&load, &m->info);
     return status;

@@ -40,24 +40,32 @@ struct cvg_measured { /* of the whole batch */
     uint32_t samples;
 };
 
-/* Times batches of `n` zeros through all stages, after a warm-up. Dimensions
- * that the model leaves open are taken as 1. `meter` may have found none. */
-enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t n,
+/* Times batches of `n` zeros through one stage of it (0: of a plain model),
+ * after a warm-up; the features that it takes are those of zeros through the
+ * stages before. Dimensions that the model leaves open are taken as 1. `meter`
+ * may have found none. */
+enum cvg_status cvg_measure_batch(struct cvg_measure *m, uint32_t stage,
+                                  uint32_t n,
                                   const struct cvg_measure_limits *limits,
                                   struct cvg_meter *meter,
                                   struct cvg_measured *out,
                                   struct cvg_error *err);
 
 /* Runs n items, each the bytes of the model's only input, one after the other
- * at `items`; `right` counts those whose first output is largest at the item's
- * label. CVG_CONFIG: the items do not fit the model. */
+ * at `items`, to all exits; right[exit] counts those whose first output there
+ * is largest at the item's label. CVG_CONFIG: the items do not fit the model.
+ */
 enum cvg_status cvg_measure_answers(struct cvg_measure *m, const void *items,
                                     size_t item_bytes, const int32_t *labels,
                                     uint32_t n, uint32_t *right,
                                     struct cvg_error *err);
 
-/* Share of zeros among the weights of a variant's model file, and the file's
- * size. CVG_CONFIG: it cannot be read as ONNX. */
+/* How many stages the files of a variant are. */
+enum cvg_status cvg_measure_stages(const char *models, const char *variant,
+                                   uint32_t *out, struct cvg_error *err);
+
+/* Share of zeros among the weights of a variant's model files, and their size.
+ * CVG_CONFIG: it cannot be read as ONNX. */
 enum cvg_status cvg_measure_weights(const char *models, const char *variant,
                                     uint64_t *file_bytes, double *sparsity,
                                     struct cvg_error *err);

@@ -153,3 +153,15 @@ enum cvg_status cvg_measure_weights(const char *models, const char *variant,
     cvg_model_files_free(&files);
     return status;
 }
+
+enum cvg_status cvg_measure_stages(const char *models, const char *variant,
+                                   uint32_t *out, struct cvg_error *err)
+{
+    struct cvg_model_files files;
+    enum cvg_status status = cvg_model_files_read(models, variant, &files, err);
+    if (status == CVG_OK) {
+        *out = files.n;
+        cvg_model_files_free(&files);
+    }
+    return status;
+}

@@ -133,6 +133,37 @@ class Profile(unittest.TestCase):
         self.assertGreater(float(row["accuracy"]), 0.8)
         self.assertEqual(row["samples"], "1000")
 
+    def test_every_exit_by_itself(self):
+        name = "fashion-multi-exit"
+        self.box.write_text(self.box.read_text().replace(
+            "[fashion-xxs, fashion-s]", f"[{name}]"))
+        self.measure("--dataset", self.dataset())
+        rows = read(self.profile)
+        self.assertEqual([(r["exit"], r["batch"]) for r in rows],
+                         [(e, b) for e in "0123" for b in ("1", "4")])
+        for one, four in zip(rows[0::2], rows[1::2]):
+            self.assertGreater(float(four["mean_ms"]), float(one["mean_ms"]))
+        sizes = sum(path.stat().st_size
+                    for path in (MODELS / name / "1").glob("*.onnx"))
+        variants = read(self.variants)
+        self.assertEqual([r["exit"] for r in variants], list("0123"))
+        for row in variants:
+            self.assertAlmostEqual(float(row["weights_mib"]), sizes / 2**20, 5)
+        # What is measured again replaces all that there was.
+        self.measure()
+        self.assertEqual(len(read(self.profile)), 8)
+
+    def test_the_accuracy_of_every_exit(self):
+        sample = SOURCE / "datasets/fashion-sample.bin"
+        if not sample.exists():
+            self.skipTest("no datasets/fashion-sample.bin")
+        self.box.write_text(self.box.read_text().replace(
+            "[fashion-xxs, fashion-s]", "[fashion-multi-exit]"))
+        self.measure("--dataset", sample)
+        found = [float(r["accuracy"]) for r in read(self.variants)]
+        for accuracy, least in zip(found, (0.82, 0.85, 0.9, 0.92)):
+            self.assertGreater(accuracy, least - 0.02)
+
     def test_other_rows_stay(self):
         self.profile.write_text(
             "variant,exit,device,batch,mean_ms,p50_ms,p95_ms,p99_ms,energy_mj,"

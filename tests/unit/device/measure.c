@@ -148,8 +148,8 @@ static void batches_are_timed(void **state)
     assert_int_equal(cvg_measure_open(w.box, 0, &m, &err), CVG_OK);
     assert_int_equal(cvg_measure_load(m, WORLD_DOUBLE, &load, &err), CVG_OK);
     assert_true(load.memory_bytes > 0);
-    assert_int_equal(cvg_measure_batch(m, 4, &limits, &meter, &measured, &err),
-                     CVG_OK);
+    assert_int_equal(
+        cvg_measure_batch(m, 0, 4, &limits, &meter, &measured, &err), CVG_OK);
     assert_int_equal(measured.samples, 20);
     assert_true(measured.mean >= CVG_MS(3) && measured.mean < CVG_MS(60));
     assert_true(measured.p50 >= CVG_MS(3) && measured.p50 <= measured.p95 &&
