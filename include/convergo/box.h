@@ -44,11 +44,14 @@ size_t cvg_provider_length(const char *name);
 bool cvg_provider_is(const char *a, const char *b);
 const char *cvg_discipline_name(enum cvg_discipline discipline);
 
+struct cvg_conditions; /* see convergo/condition.h */
+
 struct cvg_variant {
     char *name;
     uint32_t family;  /* CVG_ANY only while the box is being filled */
     uint32_t n_exits; /* 1 for a plain model; exits = stages */
     double accuracy[CVG_MAX_EXITS]; /* validated accuracy of each exit, 0..1 */
+    double flop[CVG_MAX_EXITS]; /* of each stage alone, an item; NAN: unknown */
     uint64_t weights_bytes;
     uint64_t memory_bytes; /* in a device's memory, weights included */
     double sparsity;       /* 0..1, share of weights that are zero */
@@ -109,7 +112,10 @@ struct cvg_app {
     enum cvg_slo_kind relax[CVG_SLO_KINDS]; /* what gives way first */
     size_t n_relax;
     uint32_t queue_limit; /* waiting requests; more are rejected */
-    bool built_in;        /* the best-effort app of a family that has no app */
+    /* Where its requests are answered, exit by exit; NULL: where the exits part
+     * of the policy says. */
+    const struct cvg_conditions *conditions;
+    bool built_in; /* the best-effort app of a family that has no app */
 };
 
 /* A place in a file, counted from 1; line 0: nowhere. */

@@ -79,7 +79,7 @@ struct cvg_conditions { /* never changed once it is made */
 enum cvg_status cvg_conditions_parse(const char *text,
                                      struct cvg_conditions **out,
                                      struct cvg_error *err);
-void cvg_conditions_free(struct cvg_conditions *set); /* NULL is allowed */
+void cvg_conditions_free(const struct cvg_conditions *set); /* or NULL */
 /* Is a request with these figures answered at that exit? */
 bool cvg_conditions_hold(const struct cvg_conditions *set, uint32_t exit,
                          const struct cvg_metrics *metrics);

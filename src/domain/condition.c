@@ -51,7 +51,7 @@ bool cvg_conditions_hold(const struct cvg_conditions *set, uint32_t exit,
     return cvg_condition_holds(&set->of_exit[exit < last ? exit : last], m);
 }
 
-void cvg_conditions_free(struct cvg_conditions *set)
+void cvg_conditions_free(const struct cvg_conditions *set)
 {
-    free(set);
+    free((void *)set);
 }

@@ -18,6 +18,27 @@ uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
     return best;
 }
 
+uint32_t cvg__exits_begin(const struct cvg_exits_ops *exits, void *state,
+                          const struct cvg_view *view,
+                          const struct cvg_request *request, uint32_t variant)
+{
+    return request->conditions != NULL
+               ? 0
+               : exits->last(state, view, request, variant);
+}
+
+double cvg__exits_within_reach(const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant, uint32_t exit)
+{
+    const struct cvg_variant *v = &view->box->variants[variant];
+    double best = v->accuracy[exit];
+    for (uint32_t x = 0; request->conditions != NULL && x < v->n_exits; x++) {
+        best = fmax(best, v->accuracy[x]);
+    }
+    return best;
+}
+
 bool cvg__exits_good(const struct cvg_request *request,
                      const struct cvg_at_exit *at)
 {

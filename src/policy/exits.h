@@ -10,6 +10,16 @@ uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
                                const struct cvg_request *request,
                                uint32_t variant);
 
+/* Where its first stages are to end: by the rule, or at the first of all exits
+ * if it has conditions, which are judged at each. */
+uint32_t cvg__exits_begin(const struct cvg_exits_ops *exits, void *state,
+                          const struct cvg_view *view,
+                          const struct cvg_request *request, uint32_t variant);
+/* Of the answer there; the best that it may come to if it has conditions. */
+double cvg__exits_within_reach(const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant, uint32_t exit);
+
 /* Is the answer accurate enough, as it is? */
 bool cvg__exits_good(const struct cvg_request *request,
                      const struct cvg_at_exit *at);

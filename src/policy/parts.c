@@ -7,6 +7,7 @@
  * room is begun; the rest of the plan only keeps later requests from counting
  * on the same unit, and is made again at the next call. */
 #include "policy/parts.h"
+#include "policy/exits.h"
 
 #include <assert.h>
 #include <math.h>
@@ -129,10 +130,11 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     const struct cvg_profile *profile = s->view->profile;
     const struct plan *p = &s->plans[unit->index];
     uint32_t device = unit->device;
-    uint32_t last = s->policy->exits->last(s->exits_state, s->view, r, variant);
+    uint32_t last =
+        cvg__exits_begin(s->policy->exits, s->exits_state, s->view, r, variant);
     uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
     uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
-    double accuracy = s->view->box->variants[variant].accuracy[last];
+    double accuracy = cvg__exits_within_reach(s->view, r, variant, last);
     /* Too few wait for a batch of that? Then another way, or for more. */
     if (min == 0 || min > cvg_view_waiting(s->view, r->app) ||
         accuracy < wanted - 1e-12 ||

@@ -251,6 +251,8 @@ static void workload_event(struct cvg_sim *sim,
     case CVG_WORKLOAD_SLO:
         event.app.app = e->app;
         event.app.slo = e->slo;
+        event.app.new_conditions = e->new_conditions;
+        event.app.conditions = e->conditions;
         step(sim, &event);
         break;
     case CVG_WORKLOAD_RATE:

@@ -182,17 +182,17 @@ static void test_what_is_no_record(void **state)
     assert_string_equal(err.text, "F: no record: it does not begin as one");
     recorded_file(&r, NULL, 20);
     unsigned char *bytes = recorded_bytes(r.path, &size);
-    /* Format 5, with the right sum. */
+    /* Format 6, with the right sum. */
     struct cvg_crc32 crc;
     cvg_crc32_init(&crc);
-    bytes[8] = 5;
+    bytes[8] = 6;
     uint32_t sum = cvg_crc32_of(&crc, bytes, 12);
     for (int i = 0; i < 4; i++) {
         bytes[12 + i] = (unsigned char)(sum >> 8 * i);
     }
     assert_int_equal(replay(bytes, size, &steps, &err), CVG_UNSUPPORTED);
-    assert_string_equal(err.text, "F: a record of format 5; this program reads "
-                                  "format 4");
+    assert_string_equal(err.text, "F: a record of format 6; this program reads "
+                                  "format 5");
     free(bytes);
     (void)unlink(r.path);
 }
