@@ -142,6 +142,10 @@ static const struct cvg_field app_fields[] = {
      .type = CVG_FIELD_COUNT,
      .range = &queue_range,
      AT(queue_limit)},
+    {.key = "conditions",
+     .type = CVG_FIELD_SET,
+     .set = cvg__read_conditions,
+     AT(conditions)},
 };
 
 static void init_app(void *item)

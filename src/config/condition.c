@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include <convergo/box.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,7 +145,7 @@ static enum cvg_status parse_flop(const char *text, double *out,
             memcpy(number, text, length - n);
             number[length - n] = '\0';
             if (cvg_parse_number(number, out, NULL) == CVG_OK) {
-                *out *= units[i].times;
+                *out = round(*out * units[i].times);
                 return CVG_OK;
             }
         }

@@ -284,6 +284,21 @@ static const struct spoilt apps[] = {
      "b/box.yaml:31:12: relax: a list is expected: [..., ...]"},
     {"queue: 50", "queue: 0",
      "b/box.yaml:32:12: queue: '0' is no whole number from 1 to 1000000"},
+    {"queue: 50", "conditions: never; exit > 1ms",
+     "b/box.yaml:32:17: conditions: column 15: exit: '1ms' is no finite "
+     "number: give one such as 0.75"},
+    {"queue: 50", "conditions: [never, 'always; never']",
+     "b/box.yaml:32:25: conditions: column 7: and, or or the end is expected, "
+     "not ';'"},
+    {"queue: 50", "conditions: [never, confidnce > 0.9]",
+     "b/box.yaml:32:25: conditions: column 1: no metric 'confidnce'; did you "
+     "mean 'confidence'?"},
+    {"queue: 50", "conditions: []",
+     "b/box.yaml:32:5: conditions: 0 given, at least 1 is needed"},
+    {"queue: 50", "conditions: ''",
+     "b/box.yaml:32:17: conditions: column 1: a metric (response_time, "
+     "confidence, accuracy, energy, computation, exit), always, never, not or "
+     "( is expected, not the end"},
 };
 
 static void expect_all(const struct spoilt *cases, size_t n)
