@@ -234,6 +234,11 @@ uint32_t cvg_engine_initial(const struct cvg_engine *engine, uint32_t device,
 const struct cvg_engine_options *cvg_engine_options(
     const struct cvg_engine *engine);
 
+/* An app of the box as it is now: its SLO and conditions may have changed.
+ * Borrowed; good until the next step. */
+const struct cvg_app *cvg_engine_app(const struct cvg_engine *engine,
+                                     uint32_t app);
+
 /* Requests that have arrived and not ended; batches inside devices. */
 size_t cvg_engine_live(const struct cvg_engine *engine);
 size_t cvg_engine_waiting(const struct cvg_engine *engine, uint32_t app);

@@ -474,6 +474,11 @@ const struct cvg_engine_options *cvg_engine_options(const struct cvg_engine *e)
     return &e->options;
 }
 
+const struct cvg_app *cvg_engine_app(const struct cvg_engine *e, uint32_t app)
+{
+    return &e->apps[app];
+}
+
 size_t cvg_engine_live(const struct cvg_engine *e)
 {
     return e->n_live;

@@ -58,17 +58,16 @@ static bool code_conditions(struct cvg_codec *c,
                             const struct cvg_conditions **set)
 {
     bool writes = c->out != NULL;
-    uint32_t length =
-        writes && *set != NULL ? (uint32_t)strlen((*set)->text) : 0;
+    const char *text = writes && *set != NULL ? (*set)->text : "";
+    uint32_t length = (uint32_t)strlen(text);
     cvg__code_length(c, &length, 1);
-    if (writes && length > 0) {
-        memcpy(c->out, (*set)->text, length);
+    if (writes) {
+        memcpy(c->out, text, length);
         c->out += length;
-    } else if (!writes) {
-        *set = NULL;
-        return c->bad || length == 0 || read_conditions(c, length, set);
+        return true;
     }
-    return true;
+    *set = NULL;
+    return c->bad || length == 0 || read_conditions(c, length, set);
 }
 
 static size_t conditions_room(const struct cvg_conditions *set)
