@@ -130,9 +130,12 @@ struct cvg_policy_spec {
     /* Of plans; 0: as the allocation part has it (struct cvg_pace). */
     cvg_span period, smoothing;
     double burst;
-    double headroom; /* demand is taken so many times as large */
-    double margin;   /* and larger by so many standard deviations */
-    bool has_margin; /* else as the allocation part has it */
+    double headroom;   /* demand is taken so many times as large */
+    double margin;     /* and larger by so many standard deviations */
+    bool has_margin;   /* else as the allocation part has it */
+    double budget_w;   /* of energy, for exits that keep to one; 0: not given */
+    double confidence; /* from here on exits take an answer as sure */
+    bool has_confidence; /* else 0.9 */
     /* Where each is written, for messages; NULL: nowhere. */
     const char *file; /* borrowed */
     struct cvg_place name_at, allocation_at, order_at, batching_at, exits_at;

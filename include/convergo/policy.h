@@ -324,6 +324,7 @@ struct cvg_exits_ops {
     /* Who has come to an exit goes on only where nobody waits for a first
      * answer. False: by the order of all. */
     bool optional;
+    bool needs_budget; /* of the box's policy: refused without */
     /* Told of every batch that has ended well. May be NULL. */
     void (*done)(void *state, const struct cvg_view *view,
                  const struct cvg_unit *unit, const struct cvg_held *batch,

@@ -32,8 +32,9 @@ static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_nexus,    &cvg_batching_nexus_wc,
 };
 static const struct cvg_exits_ops *const exit_rules[] = {
-    &cvg_exits_last,     &cvg_exits_reactive,   &cvg_exits_predictive,
-    &cvg_exits_accuracy, &cvg_exits_confidence, &cvg_exits_anytime,
+    &cvg_exits_last,     &cvg_exits_reactive,      &cvg_exits_predictive,
+    &cvg_exits_accuracy, &cvg_exits_confidence,    &cvg_exits_anytime,
+    &cvg_exits_alert,    &cvg_exits_energy_budget,
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -229,6 +230,23 @@ static enum cvg_status refuse(const struct cvg_policy_spec *spec,
                     at.line, at.column, why->text);
 }
 
+/* Of what its parts need the box to say. */
+static enum cvg_status check_settings(const struct cvg_policy_spec *spec,
+                                      const struct cvg_policy *p,
+                                      struct cvg_error *err)
+{
+    struct cvg_error why;
+    if (!p->exits->needs_budget || spec->budget_w > 0) {
+        return CVG_OK;
+    }
+    cvg_fail(&why, CVG_CONFIG,
+             "exits '%s' needs the key 'budget' of the box's policy, for "
+             "example budget: 1800J/h",
+             p->exits->name);
+    return refuse(spec, spec->exits != NULL ? spec->exits_at : spec->name_at,
+                  &why, err);
+}
+
 enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
                                      struct cvg_policy *out,
                                      struct cvg_error *err)
@@ -255,7 +273,7 @@ enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
         }
     }
     settle(out, spec->batching != NULL || spec->exits != NULL);
-    return CVG_OK;
+    return check_settings(spec, out, err);
 }
 
 enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
@@ -265,6 +283,8 @@ enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
     enum cvg_status status = cvg_policy_from_spec(&box->policy, &base, err);
     if (status == CVG_OK && text != NULL) {
         status = cvg_policy_parse(text, &base, out, err);
+        status =
+            status == CVG_OK ? check_settings(&box->policy, out, err) : status;
     } else if (status == CVG_OK) {
         *out = base;
     }

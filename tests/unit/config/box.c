@@ -278,6 +278,32 @@ static void test_conditions(void **state)
     }
 }
 
+static void test_settings_of_exits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double w;
+    } cases[] = {{"1800J/h", 0.5}, {"3.6kJ/h", 1}, {"250mW", 0.25}, {"2W", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char policy[80];
+        struct cvg_box *box = NULL;
+        struct cvg_error err = {.text = ""};
+        (void)snprintf(policy, sizeof policy,
+                       "{exits: energy-budget, budget: %s, confidence: 0}",
+                       cases[i].text);
+        char *text = edited(box_text, "{name: convergo}", policy);
+        if (read_box(text, profile_text, variants_text, 0, NULL, &box, &err)) {
+            fail_msg("%s", err.text);
+        }
+        assert_true(fabs(box->policy.budget_w - cases[i].w) < 1e-12);
+        assert_true(box->policy.has_confidence && box->policy.confidence == 0);
+        assert_false(box->policy.has_margin);
+        cvg_box_destroy(box);
+        free(text);
+    }
+}
+
 /* The computation of a stage, in a column that may be left out or empty. */
 static void test_gflop(void **state)
 {
@@ -430,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_shared_profile),
         cmocka_unit_test(test_unmeasured),
         cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_settings_of_exits),
         cmocka_unit_test(test_gflop),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_policy_places),

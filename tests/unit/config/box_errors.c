@@ -69,6 +69,14 @@ static const struct spoilt top[] = {
      "b/box.yaml:5:17: burst: '0.5' is out of range: 1 to 100"},
     {"{name: convergo}", "{headroom: 101}",
      "b/box.yaml:5:20: headroom: '101' is out of range: 1 to 100"},
+    {"{name: convergo}", "{confidence: 1.1}",
+     "b/box.yaml:5:22: confidence: '1.1' is out of range: 0 to 1"},
+    {"{name: convergo}", "{budget: 10}",
+     "b/box.yaml:5:18: budget: '10' is no energy in a time: give a number with "
+     "one of the units J/h, kJ/h, mW, W, for example 1800J/h"},
+    {"{name: convergo}", "{budget: 0W}",
+     "b/box.yaml:5:18: budget: '0W' is out of range: more than 0, at most "
+     "1000000W"},
     {"{name: convergo}", "{margin: -1}",
      "b/box.yaml:5:18: margin: '-1' is out of range: 0 to 10"},
     {"{name: convergo}", "{period: 0s}",

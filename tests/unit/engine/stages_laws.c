@@ -240,6 +240,7 @@ static void run_to_the_end(struct run *r, uint64_t seed, const char *policy,
     cvg_rng_init(&rng, seed, 0, 0);
     world_init(&r->w);
     random_box_fill(&r->w, &rng, &like);
+    r->w.box->policy.budget_w = 0.5;
     r->w.watch = see;
     r->w.context = r;
     r->w.seed = seed;
@@ -258,14 +259,15 @@ static void every_rule_keeps_the_laws(void **state)
     (void)state;
     static const char *const orders[] = {"edf", "fifo", "least-slack"};
     static const char *const batchings[] = {"greedy", "none", "deadline"};
-    static const char *const rules[] = {"last",       "reactive", "anytime",
-                                        "predictive", "accuracy", "confidence"};
+    static const char *const rules[] = {
+        "last",     "reactive",   "anytime", "predictive",
+        "accuracy", "confidence", "alert",   "energy-budget"};
     uint32_t resumed = 0, early = 0;
     uint64_t seed = 1;
     make_sets();
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            for (int k = 0; k < 6; k++) {
+            for (int k = 0; k < 8; k++) {
                 for (int n = 0; n < 4; n++) {
                     static struct run r;
                     char policy[80];
