@@ -111,6 +111,7 @@ struct cvg_app {
     enum cvg_accuracy_over accuracy_over;
     enum cvg_slo_kind relax[CVG_SLO_KINDS]; /* what gives way first */
     size_t n_relax;
+    enum cvg_objective objective;
     uint32_t queue_limit; /* waiting requests; more are rejected */
     /* Where its requests are answered, exit by exit; NULL: where the exits part
      * of the policy says. */

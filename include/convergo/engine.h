@@ -112,6 +112,8 @@ struct cvg_event {
              * take their place. */
             bool new_conditions;
             const struct cvg_conditions *conditions;
+            bool new_objective; /* takes the place of the app's */
+            enum cvg_objective objective;
         } app;                    /* APP */
         struct cvg_bounds bounds; /* BOUNDS */
         struct {

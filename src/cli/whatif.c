@@ -71,7 +71,9 @@ static bool add_change(struct world *w, const struct cvg_event *e)
                                         .app = e->app.app,
                                         .slo = e->app.slo,
                                         .new_conditions = e->app.new_conditions,
-                                        .conditions = e->app.conditions};
+                                        .conditions = e->app.conditions,
+                                        .new_objective = e->app.new_objective,
+                                        .objective = e->app.objective};
     return add_event(w, &change);
 }
 

@@ -54,6 +54,8 @@ struct cvg_workload_event {
     struct cvg_slo slo; /* declared kinds replace the app's */
     bool new_conditions;
     const struct cvg_conditions *conditions; /* owned; NULL: none */
+    bool new_objective;
+    enum cvg_objective objective;
     double rate_rps;
     struct cvg_place rate_at; /* where the workload gives it */
 };

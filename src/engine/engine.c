@@ -289,6 +289,10 @@ static void change_app(struct cvg_engine *e, const struct cvg_event *event)
     if (event->app.slo.declared != 0) {
         change_slo(e, app, &event->app.slo);
     }
+    if (event->app.new_objective) {
+        e->apps[app].objective = event->app.objective;
+        e->settled = false;
+    }
     if (event->app.new_conditions) {
         e->apps[app].conditions = event->app.conditions;
     }

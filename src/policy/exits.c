@@ -50,6 +50,24 @@ bool cvg__exits_wants_enough(const struct cvg_request *request)
     return request->min_accuracy > 0;
 }
 
+bool cvg__exits_is_enough(const struct cvg_view *view,
+                          const struct cvg_request *request,
+                          const struct cvg_at_exit *at)
+{
+    const struct cvg_app *app = &view->apps[request->app];
+    bool mean = app->accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+                cvg_slo_has(&app->slo, CVG_SLO_ACCURACY);
+    switch (app->objective) {
+    case CVG_OBJECTIVE_ACCURACY:
+        return false;
+    case CVG_OBJECTIVE_ENERGY:
+    case CVG_OBJECTIVE_LATENCY:
+        return !mean || at->accuracy >= app->slo.accuracy - 1e-12;
+    default:
+        return cvg__exits_wants_enough(request);
+    }
+}
+
 cvg_time cvg__exits_finish(const struct cvg_view *view,
                            const struct cvg_at_exit *at, uint32_t exit,
                            enum cvg_quantile quantile)

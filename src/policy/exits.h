@@ -28,6 +28,14 @@ bool cvg__exits_good(const struct cvg_request *request,
  * wanted: the fastest, of the least energy. */
 bool cvg__exits_wants_enough(const struct cvg_request *request);
 
+/* Is the answer that it has, accurate enough as it is, all that is wanted? By
+ * the objective of its app: not if that is accuracy; if energy or latency, yes
+ * (where a mean over a window is asked for, if it reaches that). Without one:
+ * where its accuracy is bounded. */
+bool cvg__exits_is_enough(const struct cvg_view *view,
+                          const struct cvg_request *request,
+                          const struct cvg_at_exit *at);
+
 /* When it would be done with the stages up to that exit, behind what units of
  * the device hold, by that quantile; CVG_NEVER: never. */
 cvg_time cvg__exits_finish(const struct cvg_view *view,

@@ -58,7 +58,7 @@ static uint32_t next(void *state, const struct cvg_view *view,
     if (!cvg__exits_good(request, at)) {
         return cvg__exits_first_good(NULL, view, request, at->variant);
     }
-    if (cvg__exits_wants_enough(request)) {
+    if (cvg__exits_is_enough(view, request, at)) {
         return at->exit;
     }
     for (uint32_t exit = at->exit + 1; exit < v->n_exits; exit++) {

@@ -47,7 +47,7 @@ static uint32_t next(void *state, const struct cvg_view *view,
     if (!cvg__exits_good(request, at)) {
         return cvg__exits_first_good(NULL, view, request, at->variant);
     }
-    if (cvg__exits_wants_enough(request) ||
+    if (cvg__exits_is_enough(view, request, at) ||
         cvg__exits_best_beyond(view, request, at) == at->exit) {
         return at->exit;
     }

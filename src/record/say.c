@@ -117,7 +117,9 @@ void cvg_record_say_event(char *out, size_t size, const struct cvg_box *box,
         break;
     case CVG_EV_APP:
         add(&w, "the %s of %s changed",
-            e->app.slo.declared != 0 ? "SLO" : "conditions",
+            e->app.slo.declared != 0 ? "SLO"
+            : e->app.new_objective   ? "objective"
+                                     : "conditions",
             box->apps[e->app.app].name);
         break;
     case CVG_EV_BOUNDS:

@@ -243,6 +243,8 @@ static bool code_app(struct cvg_codec *c, struct cvg_event *e)
 {
     cvg__code_u32(c, &e->app.app, c->box->n_apps);
     code_slo(c, &e->app.slo);
+    cvg__code_flag(c, &e->app.new_objective);
+    e->app.objective = cvg__code_kind(c, e->app.objective, CVG_OBJECTIVES);
     cvg__code_flag(c, &e->app.new_conditions);
     return code_conditions(c, &e->app.conditions);
 }

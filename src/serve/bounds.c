@@ -4,8 +4,9 @@
  *     POST /v1/apps/NAME      {"slo_deadline_us": 20000, ...}
  *     POST /v1/requests/ID    {"slo_conditions": "never; always"}
  *
- * The keys are the parameters of a request; `slo_conditions` may be null: no
- * conditions, and of a request: those of its application. */
+ * The keys are the parameters of a request, and of an application
+ * `slo_objective`. `slo_conditions` may be null: no conditions, and of a
+ * request: those of its application. */
 #include "serve/handlers.h"
 
 #include "serve/server.h"
@@ -39,11 +40,13 @@ bool cvg__take_conditions(struct cvg__call *call, const char *whose,
 }
 
 /* What the body says; the call is answered if it says nothing. */
-static bool parse(struct cvg__call *call, struct cvg_shared_set **set)
+static bool parse(struct cvg__call *call, bool of_app,
+                  struct cvg_shared_set **set)
 {
     struct cvg_error err;
-    if (cvg__bounds_parse(&call->infer, call->body.memory + call->body.offset,
-                          call->body.len, &err) != CVG_OK) {
+    if (cvg__bounds_parse(&call->infer, of_app,
+                          call->body.memory + call->body.offset, call->body.len,
+                          &err) != CVG_OK) {
         cvg__call_error(call, 400, "%s", err.text);
         return false;
     }
@@ -80,7 +83,10 @@ static void change_app(struct cvg__server *s, uint32_t app,
                        struct cvg_shared_set *set)
 {
     struct cvg_event event = {.type = CVG_EV_APP,
-                              .app = {.app = app, .slo = asked->bounds}};
+                              .app = {.app = app,
+                                      .slo = asked->bounds,
+                                      .new_objective = asked->has_objective,
+                                      .objective = asked->objective}};
     struct cvg_shared_set *before = s->app_sets[app];
     if (changes_conditions(asked)) {
         event.app.new_conditions = true;
@@ -97,7 +103,7 @@ void cvg__handle_change_app(struct cvg__server *s, struct cvg__call *call)
 {
     struct cvg_shared_set *set;
     uint32_t app = named_app(s, call);
-    if (app == CVG_ANY || !parse(call, &set)) {
+    if (app == CVG_ANY || !parse(call, true, &set)) {
         return;
     }
     const struct cvg__infer *asked = &call->infer;
@@ -151,7 +157,7 @@ static void change_request(struct cvg__server *s, struct cvg__call *call,
 {
     const struct cvg__infer *asked = &call->infer;
     struct cvg_shared_set *set, *before = NULL;
-    if (!parse(call, &set)) {
+    if (!parse(call, false, &set)) {
         return;
     }
     struct cvg_event event = {.type = CVG_EV_BOUNDS,

@@ -172,16 +172,38 @@ static bool read_bound(struct cvg__parse *p, const char *key, double max,
 }
 
 static const char *const bound_keys[] = {"slo_deadline_us", "slo_min_accuracy",
-                                         "slo_max_energy_mj", "slo_conditions"};
+                                         "slo_max_energy_mj", "slo_conditions",
+                                         "slo_objective"};
 #define N_BOUND_KEYS (sizeof bound_keys / sizeof *bound_keys)
+#define N_OWN_KEYS (N_BOUND_KEYS - 1) /* the last is of applications only */
 
-static bool is_bound(const char *key)
+/* Is it one of the first `n`? */
+static bool is_bound(const char *key, size_t n)
 {
     size_t i = 0;
-    while (i < N_BOUND_KEYS && strcmp(bound_keys[i], key) != 0) {
+    while (i < n && strcmp(bound_keys[i], key) != 0) {
         i++;
     }
-    return i < N_BOUND_KEYS;
+    return i < n;
+}
+
+static bool read_objective(struct cvg__parse *p, const char *key)
+{
+    char name[16];
+    const char *names[CVG_OBJECTIVES];
+    if (!cvg__json_string(&p->json, name, sizeof name, key)) {
+        return false;
+    }
+    for (unsigned k = 0; k < CVG_OBJECTIVES; k++) {
+        names[k] = cvg_objective_name((enum cvg_objective)k);
+        if (strcmp(name, names[k]) == 0) {
+            p->infer->has_objective = true;
+            p->infer->objective = (enum cvg_objective)k;
+            return true;
+        }
+    }
+    return cvg__parse_fail(p, "%s: unknown value '%s'%s", key, name,
+                           cvg__hint(name, names, CVG_OBJECTIVES).text);
 }
 
 /* One of `bound_keys`: in place of what the application asks for. */
@@ -216,7 +238,7 @@ static bool read_bound_of(struct cvg__parse *p, const char *key)
 static bool slo_parameter(struct cvg__parse *p, const char *key)
 {
     struct cvg__infer *r = p->infer;
-    if (is_bound(key)) {
+    if (is_bound(key, N_OWN_KEYS)) {
         return read_bound_of(p, key);
     }
     if (strcmp(key, "slo_app") == 0) {
@@ -232,10 +254,13 @@ static bool slo_parameter(struct cvg__parse *p, const char *key)
 /* A key of an object that holds nothing but bounds. */
 static bool bound_key(struct cvg__parse *p, const char *key, void *context)
 {
-    (void)context;
-    if (!is_bound(key)) {
+    const size_t *n = context; /* of the keys that may be there */
+    if (!is_bound(key, *n)) {
         return cvg__parse_fail(p, "unknown key '%.40s'%s", key,
-                               cvg__hint(key, bound_keys, N_BOUND_KEYS).text);
+                               cvg__hint(key, bound_keys, *n).text);
+    }
+    if (strcmp(key, "slo_objective") == 0) {
+        return read_objective(p, key);
     }
     if (strcmp(key, "slo_conditions") == 0 &&
         cvg__json_peek(&p->json) == CVG_JSON_NULL) {
@@ -245,17 +270,20 @@ static bool bound_key(struct cvg__parse *p, const char *key, void *context)
     return read_bound_of(p, key);
 }
 
-enum cvg_status cvg__bounds_parse(struct cvg__infer *out, const void *body,
-                                  size_t size, struct cvg_error *err)
+enum cvg_status cvg__bounds_parse(struct cvg__infer *out, bool of_app,
+                                  const void *body, size_t size,
+                                  struct cvg_error *err)
 {
     struct cvg__parse p = {.infer = out, .err = err};
+    size_t n = of_app ? N_BOUND_KEYS : N_OWN_KEYS;
     cvg__json_init(&p.json, body, size, 2, err);
-    bool ok =
-        cvg__parse_object(&p, NULL, bound_key) && cvg__json_finish(&p.json) &&
-        (out->overrides != 0 || out->conditions.len > 0 || out->no_conditions ||
-         cvg__parse_fail(&p, "nothing is given that would change: "
-                             "slo_deadline_us, slo_min_accuracy, "
-                             "slo_max_energy_mj or slo_conditions"));
+    bool ok = cvg__parse_object(&p, &n, bound_key) &&
+              cvg__json_finish(&p.json) &&
+              (out->overrides != 0 || out->conditions.len > 0 ||
+               out->no_conditions || out->has_objective ||
+               cvg__parse_fail(&p, "nothing is given that would change: "
+                                   "slo_deadline_us, slo_min_accuracy, "
+                                   "slo_max_energy_mj or slo_conditions"));
     return ok ? CVG_OK : CVG_INVALID;
 }
 

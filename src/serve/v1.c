@@ -119,6 +119,7 @@ static json_t *app_json(struct cvg__server *s, uint32_t a)
     set(out, "weight", json_real(app->weight));
     set(out, "slo", slo_json(&app->slo));
     set(out, "conditions", conditions_json(app->conditions));
+    set(out, "objective", json_string(cvg_objective_name(app->objective)));
     json_t *relax = json_array();
     for (size_t i = 0; i < app->n_relax; i++) {
         (void)json_array_append_new(

@@ -253,6 +253,8 @@ static void workload_event(struct cvg_sim *sim,
         event.app.slo = e->slo;
         event.app.new_conditions = e->new_conditions;
         event.app.conditions = e->conditions;
+        event.app.new_objective = e->new_objective;
+        event.app.objective = e->objective;
         step(sim, &event);
         break;
     case CVG_WORKLOAD_RATE:

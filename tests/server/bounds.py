@@ -87,6 +87,10 @@ class Bounds(_server.Case):
         body = self.s.infer("fam", [fp32("x", [ROW])])[2]
         why = self.s.get("/v1/requests/" + body["parameters"]["request_id"])
         self.assertAlmostEqual(why[2]["asked"]["deadline_ms"], 1500)
+        self.assertEqual(now["objective"], "none")
+        now = self.change("/v1/apps/door", {"slo_objective": "energy"})[2]
+        self.assertEqual(now["objective"], "energy")
+        self.assertEqual(now["conditions"], "never; exit == 1")
         now = self.change("/v1/apps/door", {"slo_conditions": None})[2]
         self.assertIsNone(now["conditions"])
         self.assertEqual(now["slo"]["deadline_us"], 1500000)
@@ -111,7 +115,9 @@ class Bounds(_server.Case):
                 ({"slo_min_accuracy": 1.5}, "between 0 and 1"),
                 ({"slo_max_energy_mj": -1}, "slo_max_energy_mj"),
                 ({"slo_conditions": "nevr"}, "slo_conditions", "column 1"),
-                ({"slo_conditions": 1}, "string")):
+                ({"slo_conditions": 1}, "string"),
+                ({"slo_objective": "enrgy"}, "did you mean 'energy'"),
+                ({"slo_objective": None}, "slo_objective")):
             for path in ("/v1/apps/yard", ):
                 self.assertError(change(path, body), 400, *words)
         self.assertEqual(self.app("yard")["slo"], {})
@@ -154,7 +160,9 @@ class Bounds(_server.Case):
         why = self.change("/v1/requests/%d" % id2,
                           {"slo_conditions": None})[2]
         self.assertNotIn("conditions", why["asked"])
-        self.assertError(self.change("/v1/requests/%d" % id2, {"x": 1}), 400)
+        for body in ({"x": 1}, {"slo_objective": "energy"}):
+            self.assertError(self.change("/v1/requests/%d" % id2, body), 400,
+                             "unknown key")
         # It cannot be met any more: its client hears so at once.
         self.change("/v1/requests/%d" % id2, {"slo_deadline_us": 700000})
         second.join(10)

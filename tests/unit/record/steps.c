@@ -212,7 +212,11 @@ static void test_conditions(void **state)
         {.type = CVG_EV_ARRIVAL,
          .arrival = {.id = 1, .variant = CVG_ANY, .conditions = set}},
         {.type = CVG_EV_APP,
-         .app = {.app = 1, .new_conditions = true, .conditions = set}},
+         .app = {.app = 1,
+                 .new_conditions = true,
+                 .conditions = set,
+                 .new_objective = true,
+                 .objective = CVG_OBJECTIVE_LATENCY}},
         {.type = CVG_EV_BOUNDS,
          .bounds = {.request = 7,
                     .overrides = 1U << CVG_SLO_ENERGY,
@@ -228,6 +232,8 @@ static void test_conditions(void **state)
     there_and_back(*state, &events[1], &none, &step);
     assert_string_equal(step.event.app.conditions->text, set->text);
     assert_true(step.event.app.new_conditions);
+    assert_true(step.event.app.new_objective);
+    assert_int_equal(step.event.app.objective, CVG_OBJECTIVE_LATENCY);
     cvg__code_step_fini(&step);
     there_and_back(*state, &events[2], &none, &step);
     assert_string_equal(step.event.bounds.conditions->text, set->text);
