@@ -70,6 +70,46 @@ static void test_a_run_and_its_replay_are_the_same(void **state)
     }
 }
 
+/* Models with two exits, requests with conditions, and bounds that change. */
+static void test_stages_and_conditions(void **state)
+{
+    (void)state;
+    static const char profile[] =
+        RECORD_PROFILE "small,1,npu,1,2,2,2.2,2.5,4,9,made up\n"
+                       "small,1,npu,8,6,6,6.5,7,20,9,made up\n"
+                       "small,1,cpu,1,9,9,10,12,7,9,made up\n";
+    static const char variants[] =
+        RECORD_VARIANTS "small,1,0.93,top1,none,9,2,3,0,made up\n";
+    struct cvg_config_file files[3] = {
+        record_box_files[0],
+        {"profile.csv", profile, sizeof profile - 1},
+        {"variants.csv", variants, sizeof variants - 1}};
+    const struct cvg_config_texts texts = {.items = files, .n = 3};
+    const struct cvg_record_options options = {.texts = &texts, .waits = true};
+    static const char *const policies[] = {"order=edf,exits=predictive", "edf",
+                                           "convergo"};
+    for (size_t i = 0; i < 3; i++) {
+        struct recorded r;
+        struct cvg_record *record;
+        struct cvg_replay out;
+        struct cvg_error err = {.text = ""};
+        recorded_name(r.path);
+        recorded_start(&r, policies[i], &options);
+        recorded_run(&r, 600);
+        assert_int_equal(recorded_end(&r, &err), CVG_OK);
+        assert_int_equal(cvg_record_open(r.path, &record, &err), CVG_OK);
+        assert_int_equal(cvg_record_replay(record, NULL, &out, &err), CVG_OK);
+        if (out.differs) {
+            fail_msg("event %llu: %s\n%s\n%s", (unsigned long long)out.step,
+                     out.event, out.expected, out.got);
+        }
+        assert_true(out.events[CVG_EV_BOUNDS] > 10);
+        assert_true(out.actions[CVG_ACT_RELEASE] > 0);
+        cvg_record_close(record);
+        (void)unlink(r.path);
+    }
+}
+
 /* Equal runs give equal files. */
 static void test_records_of_equal_runs_are_equal(void **state)
 {
@@ -318,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_and_its_replay_are_the_same),
+        cmocka_unit_test(test_stages_and_conditions),
         cmocka_unit_test(test_records_of_equal_runs_are_equal),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_every_byte),
