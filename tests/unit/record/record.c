@@ -1,6 +1,7 @@
 /* Records: written, read, cut off, damaged, full. */
 #include "support/recorded.h"
 #include "support/world.h"
+#include <convergo/condition.h>
 
 #include "base/crc32.h"
 #include "record/block.h"
@@ -351,6 +352,7 @@ static void test_a_file_that_is_given_up(void **state)
     cvg_recorder_discard(r.recorder);
     assert_int_equal(access(r.path, F_OK), -1);
     cvg_sim_destroy(r.sim);
+    cvg_conditions_free(r.conditions);
     cvg_box_destroy(r.box);
 }
 
