@@ -44,11 +44,14 @@ size_t cvg_provider_length(const char *name);
 bool cvg_provider_is(const char *a, const char *b);
 const char *cvg_discipline_name(enum cvg_discipline discipline);
 
+struct cvg_conditions; /* see convergo/condition.h */
+
 struct cvg_variant {
     char *name;
     uint32_t family;  /* CVG_ANY only while the box is being filled */
     uint32_t n_exits; /* 1 for a plain model; exits = stages */
     double accuracy[CVG_MAX_EXITS]; /* validated accuracy of each exit, 0..1 */
+    double flop[CVG_MAX_EXITS]; /* of each stage alone, an item; NAN: unknown */
     uint64_t weights_bytes;
     uint64_t memory_bytes; /* in a device's memory, weights included */
     double sparsity;       /* 0..1, share of weights that are zero */
@@ -108,8 +111,12 @@ struct cvg_app {
     enum cvg_accuracy_over accuracy_over;
     enum cvg_slo_kind relax[CVG_SLO_KINDS]; /* what gives way first */
     size_t n_relax;
+    enum cvg_objective objective;
     uint32_t queue_limit; /* waiting requests; more are rejected */
-    bool built_in;        /* the best-effort app of a family that has no app */
+    /* Where its requests are answered, exit by exit; NULL: where the exits part
+     * of the policy says. */
+    const struct cvg_conditions *conditions;
+    bool built_in; /* the best-effort app of a family that has no app */
 };
 
 /* A place in a file, counted from 1; line 0: nowhere. */
@@ -124,9 +131,12 @@ struct cvg_policy_spec {
     /* Of plans; 0: as the allocation part has it (struct cvg_pace). */
     cvg_span period, smoothing;
     double burst;
-    double headroom; /* demand is taken so many times as large */
-    double margin;   /* and larger by so many standard deviations */
-    bool has_margin; /* else as the allocation part has it */
+    double headroom;   /* demand is taken so many times as large */
+    double margin;     /* and larger by so many standard deviations */
+    bool has_margin;   /* else as the allocation part has it */
+    double budget_w;   /* of energy, for exits that keep to one; 0: not given */
+    double confidence; /* from here on exits take an answer as sure */
+    bool has_confidence; /* else 0.9 */
     /* Where each is written, for messages; NULL: nowhere. */
     const char *file; /* borrowed */
     struct cvg_place name_at, allocation_at, order_at, batching_at, exits_at;

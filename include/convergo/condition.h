@@ -14,9 +14,11 @@
  * unknown (a device may not tell its confidence) is in no relation to anything,
  * and != neither.
  *
+ * A set has one for each exit, from the first: "never; response_time > 20ms;
+ * always". The last of them holds for all exits beyond, too.
+ *
  * The metrics, and a condition for each exit, are those of Sun et al., "Delen",
- * IoTDI 2023. Parsed once, without memory of its own; every request is judged
- * by its own figures. */
+ * IoTDI 2023. Parsed once; every request is judged by its own figures. */
 #ifndef CONVERGO_CONDITION_H
 #define CONVERGO_CONDITION_H
 
@@ -60,6 +62,26 @@ enum cvg_status cvg_condition_parse(const char *text, struct cvg_condition *out,
                                     struct cvg_error *err);
 /* Of one that was parsed. No allocation; some ns a step. */
 bool cvg_condition_holds(const struct cvg_condition *condition,
+                         const struct cvg_metrics *metrics);
+
+/* --- one for each exit ---------------------------------------------------- */
+
+#define CVG_MAX_CONDITIONS 16U /* as many as exits */
+
+struct cvg_conditions { /* never changed once it is made */
+    const char *text;   /* with single blanks: read again, it is the same set */
+    uint32_t n;         /* 1 or more */
+    struct cvg_condition of_exit[];
+};
+
+/* *out is owned by the caller: cvg_conditions_free(). CVG_CONFIG as above, the
+ * column being that of the whole text; CVG_NOMEM. One allocation. */
+enum cvg_status cvg_conditions_parse(const char *text,
+                                     struct cvg_conditions **out,
+                                     struct cvg_error *err);
+void cvg_conditions_free(const struct cvg_conditions *set); /* or NULL */
+/* Is a request with these figures answered at that exit? */
+bool cvg_conditions_hold(const struct cvg_conditions *set, uint32_t exit,
                          const struct cvg_metrics *metrics);
 
 #endif

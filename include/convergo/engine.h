@@ -46,9 +46,10 @@ struct cvg_engine_options {
     X(MODEL, "model")   /* an operator wants a variant in or out */            \
     X(TIMER, "timer")   /* next_wake has come */                               \
     X(DRAIN, "drain")   /* no more arrivals are taken */                       \
-    X(APP, "app")       /* the SLO of an app changed */                        \
+    X(APP, "app")       /* what an app asks for changed */                     \
     X(SOLVED, "solved") /* an allocation is ready */                           \
-    X(SOLVE_FAILED, "solve_failed")
+    X(SOLVE_FAILED, "solve_failed")                                            \
+    X(BOUNDS, "bounds") /* what a request asks for changed */
 
 enum cvg_event_type {
 #define CVG_EVENT_ENUM(name, text) CVG_EV_##name,
@@ -69,6 +70,18 @@ struct cvg_done {
      * by what they are; they fail. Or NULL: it could run all. Borrowed. */
     const bool *refused;
     uint32_t n_refused; /* how many there are in the array; 0 with NULL */
+};
+
+/* Of one request, while it lives; later it changes nothing. What waits is held
+ * to them from now on, what runs from its next exit. */
+struct cvg_bounds {
+    uint64_t request;
+    uint32_t overrides; /* kinds of `slo` that take the place of what it has */
+    struct cvg_slo slo;
+    /* Conditions take the place of its own; NULL: its app's do. Borrowed, as
+     * those of an arrival. */
+    bool new_conditions;
+    const struct cvg_conditions *conditions;
 };
 
 struct cvg_event {
@@ -95,7 +108,14 @@ struct cvg_event {
             /* The declared kinds replace the app's. What waits is held to
              * them from now on; what runs, to what it was started with. */
             struct cvg_slo slo;
-        } app; /* APP */
+            /* So do these, of what runs, too; NULL: none. Borrowed until others
+             * take their place. */
+            bool new_conditions;
+            const struct cvg_conditions *conditions;
+            bool new_objective; /* takes the place of the app's */
+            enum cvg_objective objective;
+        } app;                    /* APP */
+        struct cvg_bounds bounds; /* BOUNDS */
         struct {
             const void *answer; /* a struct cvg_plan; borrowed */
             size_t size;
@@ -215,6 +235,11 @@ uint32_t cvg_engine_initial(const struct cvg_engine *engine, uint32_t device,
 /* As given; what decides, together with the events. Borrowed. */
 const struct cvg_engine_options *cvg_engine_options(
     const struct cvg_engine *engine);
+
+/* An app of the box as it is now: its SLO and conditions may have changed.
+ * Borrowed; good until the next step. */
+const struct cvg_app *cvg_engine_app(const struct cvg_engine *engine,
+                                     uint32_t app);
 
 /* Requests that have arrived and not ended; batches inside devices. */
 size_t cvg_engine_live(const struct cvg_engine *engine);

@@ -102,6 +102,9 @@ bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
 /* An operator may have taken a variant out. */
 bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant);
 
+/* Energy of all batches begun so far, J, by the profile. O(1). */
+double cvg_view_energy(const struct cvg_view *view);
+
 /* observed / profiled time of the device, lately. */
 double cvg_view_slowdown(const struct cvg_view *view, uint32_t device);
 
@@ -308,7 +311,8 @@ struct cvg_exits_ops {
     const char *name;
     size_t (*state_size)(const struct cvg_box *box);
     /* The first exit of `variant` at which the request could be answered:
-     * stages up to there are run at once. */
+     * stages up to there are run at once. (Of who has conditions it is the
+     * first of all, and they are asked in place of next().) */
     uint32_t (*last)(void *state, const struct cvg_view *view,
                      const struct cvg_request *request, uint32_t variant);
     /* At an exit, and when it could go on from there after it has waited: the
@@ -320,6 +324,11 @@ struct cvg_exits_ops {
     /* Who has come to an exit goes on only where nobody waits for a first
      * answer. False: by the order of all. */
     bool optional;
+    bool needs_budget; /* of the box's policy: refused without */
+    /* Told of every batch that has ended well. May be NULL. */
+    void (*done)(void *state, const struct cvg_view *view,
+                 const struct cvg_unit *unit, const struct cvg_held *batch,
+                 cvg_span run_time);
 };
 
 struct cvg_policy { /* parts are borrowed, static const */

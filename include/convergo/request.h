@@ -18,6 +18,9 @@ struct cvg_arrival {
     uint32_t overrides; /* kinds of `bounds` that replace the app's own */
     struct cvg_slo bounds;
     cvg_span timeout; /* dropped if not started by then; 0: none */
+    /* At which exit it is answered; NULL: as its app says. Borrowed until it
+     * has ended or is cancelled, or is given others. */
+    const struct cvg_conditions *conditions;
     /* Others follow at once, and then another event: the policy is asked when
      * that comes, so that it sees them together. */
     bool more;
@@ -37,6 +40,9 @@ struct cvg_request {
     int32_t priority;
     uint32_t relaxed; /* kinds (bits) that have given way */
     uint32_t plain;   /* 1: bounds are just the app's own, nothing relaxed */
+    /* Judged at every exit; NULL: none, its own or its app's. Not told of a
+     * request that has ended. */
+    const struct cvg_conditions *conditions;
 };
 
 /* How a request ended. X(name, text) */

@@ -61,6 +61,17 @@ static inline bool cvg_slo_equal(const struct cvg_slo *a,
 /* Is each answer judged by its accuracy, or the mean over a window? */
 enum cvg_accuracy_over { CVG_ACCURACY_PER_REQUEST, CVG_ACCURACY_PER_WINDOW };
 
+/* What is best among all that keeps the bounds; NONE: as the policy has it. */
+enum cvg_objective {
+    CVG_OBJECTIVE_NONE,
+    CVG_OBJECTIVE_ACCURACY, /* the most */
+    CVG_OBJECTIVE_ENERGY,   /* the least */
+    CVG_OBJECTIVE_LATENCY,  /* the least */
+    CVG_OBJECTIVES
+};
+/* "none", "accuracy", "energy", "latency" */
+const char *cvg_objective_name(enum cvg_objective objective);
+
 #define CVG_WINDOW CVG_S(1) /* SLO windows, by arrival time */
 
 #endif

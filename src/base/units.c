@@ -132,6 +132,18 @@ enum cvg_status cvg_parse_energy(const char *text, double *out_j,
     return parse_with_unit(text, units, "energy", "60mJ", out_j, err);
 }
 
+enum cvg_status cvg_parse_energy_rate(const char *text, double *out_w,
+                                      struct cvg_error *err)
+{
+    static const struct unit units[] = {{"J/h", 1.0 / 3600},
+                                        {"kJ/h", 1000.0 / 3600},
+                                        {"mW", 1e-3},
+                                        {"W", 1},
+                                        {NULL, 0}};
+    return parse_with_unit(text, units, "energy in a time", "1800J/h", out_w,
+                           err);
+}
+
 enum cvg_status cvg_parse_number(const char *text, double *out,
                                  struct cvg_error *err)
 {

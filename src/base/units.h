@@ -19,6 +19,8 @@ enum cvg_status cvg_parse_power(const char *text, double *out_w,
                                 struct cvg_error *err); /* mW W */
 enum cvg_status cvg_parse_energy(const char *text, double *out_j,
                                  struct cvg_error *err); /* uJ mJ J */
+enum cvg_status cvg_parse_energy_rate(
+    const char *text, double *out_w, struct cvg_error *err); /* J/h kJ/h mW W */
 /* A plain finite number, no unit, the whole text. May be negative. */
 enum cvg_status cvg_parse_number(const char *text, double *out,
                                  struct cvg_error *err);

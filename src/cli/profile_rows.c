@@ -145,14 +145,35 @@ static void put_cell(FILE *file, const char *text)
     fputc('"', file);
 }
 
+static bool is_empty(const struct cvg_rows *rows, size_t column)
+{
+    for (size_t r = 0; r < rows->n; r++) {
+        if (rows->rows[r].cells[column][0] != '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without the optional ones at the end that nothing is in. */
+static size_t columns_in_use(const struct cvg_rows *rows)
+{
+    size_t n = rows->n_columns;
+    while (n > 0 && rows->columns[n - 1].optional && is_empty(rows, n - 1)) {
+        n--;
+    }
+    return n;
+}
+
 static void put_table(FILE *file, const struct cvg_rows *rows)
 {
-    for (size_t k = 0; k < rows->n_columns; k++) {
+    size_t n = columns_in_use(rows);
+    for (size_t k = 0; k < n; k++) {
         fprintf(file, "%s%s", k == 0 ? "" : ",", rows->columns[k].name);
     }
     fputc('\n', file);
     for (size_t r = 0; r < rows->n; r++) {
-        for (size_t k = 0; k < rows->n_columns; k++) {
+        for (size_t k = 0; k < n; k++) {
             if (k > 0) {
                 fputc(',', file);
             }

@@ -111,7 +111,7 @@ struct answers { /* of one variant */
 static enum cvg_status put_exit(struct cvg_profiling *p, size_t at,
                                 uint32_t variant, uint32_t exit,
                                 const struct answers *answers,
-                                struct cvg_error *err)
+                                const char *gflop, struct cvg_error *err)
 {
     const struct cvg_variant *v = &p->box->variants[variant];
     const double values[] = {(double)answers->right[exit] / answers->n,
@@ -138,6 +138,7 @@ static enum cvg_status put_exit(struct cvg_profiling *p, size_t at,
         [CVG_VARIANTS_MEMORY] = numbers[2],
         [CVG_VARIANTS_SPARSITY] = numbers[3],
         [CVG_VARIANTS_SOURCE] = p->source,
+        [CVG_VARIANTS_GFLOP] = gflop,
     };
     json_array_append_new(
         p->answers,
@@ -155,10 +156,23 @@ static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
     const struct cvg_variant *v = &p->box->variants[variant];
     enum cvg_status status = cvg_measure_weights(
         p->box->models, v->name, &answers->file_bytes, &answers->sparsity, err);
-    const struct cvg_rows_key key = {CVG_VARIANTS_VARIANT, v->name};
-    size_t at = cvg_rows_remove(&p->accuracy, &key, 1, 0, NULL);
-    for (uint32_t e = 0; e < v->n_exits && status == CVG_OK; e++) {
-        status = put_exit(p, at + e, variant, e, answers, err);
+    size_t at = p->accuracy.n;
+    char *gflop[CVG_MAX_EXITS] = {NULL}; /* is not measured here: it stays */
+    for (uint32_t e = 0; e < CVG_MAX_EXITS; e++) {
+        char exit_text[CELL];
+        snprintf(exit_text, sizeof exit_text, "%u", e);
+        const struct cvg_rows_key keys[] = {{CVG_VARIANTS_VARIANT, v->name},
+                                            {CVG_VARIANTS_EXIT, exit_text}};
+        size_t from = cvg_rows_remove(&p->accuracy, keys, 2, CVG_VARIANTS_GFLOP,
+                                      &gflop[e]);
+        at = e == 0 ? from : at;
+    }
+    for (uint32_t e = 0; e < CVG_MAX_EXITS; e++) {
+        if (e < v->n_exits && status == CVG_OK) {
+            status = put_exit(p, at + e, variant, e, answers,
+                              gflop[e] != NULL ? gflop[e] : "", err);
+        }
+        free(gflop[e]);
     }
     return status;
 }

@@ -69,21 +69,33 @@ static bool add_change(struct world *w, const struct cvg_event *e)
     struct cvg_workload_event change = {.at = e->at - w->start,
                                         .type = CVG_WORKLOAD_SLO,
                                         .app = e->app.app,
-                                        .slo = e->app.slo};
+                                        .slo = e->app.slo,
+                                        .new_conditions = e->app.new_conditions,
+                                        .conditions = e->app.conditions,
+                                        .new_objective = e->app.new_objective,
+                                        .objective = e->app.objective};
     return add_event(w, &change);
+}
+
+static void note_deadline(struct world *w, uint32_t overrides,
+                          const struct cvg_slo *slo)
+{
+    if ((overrides >> CVG_SLO_DEADLINE & 1U) != 0 &&
+        slo->deadline > w->largest_deadline) {
+        w->largest_deadline = slo->deadline;
+    }
 }
 
 /* False: no memory. */
 static bool take_in(struct world *w, const struct cvg_event *e, bool *drained)
 {
-    const struct cvg_arrival *a = &e->arrival;
     w->end = *drained ? w->end : e->at;
     switch (e->type) {
     case CVG_EV_ARRIVAL:
-        if ((a->overrides >> CVG_SLO_DEADLINE & 1U) != 0 &&
-            a->bounds.deadline > w->largest_deadline) {
-            w->largest_deadline = a->bounds.deadline;
-        }
+        note_deadline(w, e->arrival.overrides, &e->arrival.bounds);
+        return true;
+    case CVG_EV_BOUNDS:
+        note_deadline(w, e->bounds.overrides, &e->bounds.slo);
         return true;
     case CVG_EV_DRAIN:
         *drained = true;
@@ -133,6 +145,7 @@ static bool inject(const struct world *w, struct cvg_sim *sim,
         return cvg_sim_arrive(sim, e.at, &e.arrival) != 0;
     case CVG_EV_CANCEL:
     case CVG_EV_MODEL:
+    case CVG_EV_BOUNDS:
         return cvg_sim_inject(sim, &e);
     default:
         return true;

@@ -119,6 +119,9 @@ static const struct cvg_range weight_range = {0, 1e6, true,
                                               "more than 0, at most 1000000"};
 static const struct cvg_range queue_range = {.min = 1, .max = 1000000};
 static const char *const accuracy_over[] = {"request", "window", NULL};
+/* In the order of enum cvg_objective. */
+static const char *const objectives[] = {"none", "accuracy", "energy",
+                                         "latency", NULL};
 
 #define AT(member) .offset = offsetof(struct cvg_app, member)
 
@@ -137,11 +140,19 @@ static const struct cvg_field app_fields[] = {
      .type = CVG_FIELD_CHOICE,
      .names = accuracy_over,
      AT(accuracy_over)},
+    {.key = "objective",
+     .type = CVG_FIELD_CHOICE,
+     .names = objectives,
+     AT(objective)},
     {.key = "relax", .type = CVG_FIELD_SET, .set = set_relax},
     {.key = "queue",
      .type = CVG_FIELD_COUNT,
      .range = &queue_range,
      AT(queue_limit)},
+    {.key = "conditions",
+     .type = CVG_FIELD_SET,
+     .set = cvg__read_conditions,
+     AT(conditions)},
 };
 
 static void init_app(void *item)

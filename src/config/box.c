@@ -19,6 +19,9 @@
 
 static const struct cvg_range some_time = {1e6, 600e9, false, "1ms to 10min"};
 static const struct cvg_range times = {1, 100, false, "1 to 100"};
+static const struct cvg_range share = {0, 1, false, "0 to 1"};
+static const struct cvg_range some_power = {0, 1e6, true,
+                                            "more than 0, at most 1000000W"};
 static const struct cvg_range deviations = {0, 10, false, "0 to 10"};
 
 #define PLAN_FIELD(name, kind, how_much)                                       \
@@ -38,8 +41,15 @@ static const struct cvg_field policy_fields[] = {
     PLAN_FIELD(burst, NUMBER, times),
     PLAN_FIELD(headroom, NUMBER, times),
     PLAN_FIELD(margin, NUMBER, deviations),
+    PLAN_FIELD(confidence, NUMBER, share),
+    {.key = "budget",
+     .type = CVG_FIELD_BUDGET,
+     .range = &some_power,
+     .offset = offsetof(struct cvg_policy_spec, budget_w)},
 };
-#define MARGIN_FIELD (CVG_TABLE_SIZE(policy_fields) - 1)
+#define BUDGET_FIELD (CVG_TABLE_SIZE(policy_fields) - 1)
+#define CONFIDENCE_FIELD (BUDGET_FIELD - 1)
+#define MARGIN_FIELD (BUDGET_FIELD - 2)
 
 static enum cvg_status check_policy(struct cvg_reader *reader,
                                     struct cvg_value map, void *target,
@@ -47,6 +57,7 @@ static enum cvg_status check_policy(struct cvg_reader *reader,
 {
     struct cvg_policy_spec *spec = target;
     spec->has_margin = (given >> MARGIN_FIELD & 1U) != 0;
+    spec->has_confidence = (given >> CONFIDENCE_FIELD & 1U) != 0;
     if (given == 0) {
         return cvg__source_fail(&reader->source, map.at,
                                 "policy: it is empty: give a name, or parts "

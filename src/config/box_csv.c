@@ -28,6 +28,7 @@ static void take_variant(struct cvg_variant *variant,
                          const struct cvg_variants_row *row)
 {
     variant->accuracy[row->exit] = row->accuracy;
+    variant->flop[row->exit] = row->flop;
     if (row->exit >= variant->n_exits) {
         variant->n_exits = row->exit + 1;
     }

@@ -32,6 +32,10 @@ extern const struct cvg_items cvg__family_items;
 extern const struct cvg_items cvg__app_items;
 extern const struct cvg_table cvg__slo_table; /* into a struct cvg_slo */
 
+/* app_conditions.c: into a const struct cvg_conditions *; one that is there is
+ * freed. */
+cvg_field_set cvg__read_conditions;
+
 /* box_csv.c: the files that box.yaml names. */
 enum cvg_status cvg__read_variants(struct cvg_box_reader *reader);
 enum cvg_status cvg__read_profiles(struct cvg_box_reader *reader);

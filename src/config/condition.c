@@ -1,10 +1,16 @@
-/* From the text of a condition to its steps, by recursive descent. */
+/* From the text of a condition to its steps, by recursive descent; and of a set
+ * of them. */
 #include "domain/condition.h"
 
 #include "base/nearest.h"
 #include "base/units.h"
+#include <convergo/box.h>
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+_Static_assert(CVG_MAX_CONDITIONS == CVG_MAX_EXITS, "one for each exit");
 
 static const struct {
     const char *text;
@@ -31,9 +37,14 @@ struct parser {
 
 /* --- words ---------------------------------------------------------------- */
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
 static void skip_space(struct parser *p)
 {
-    while (*p->at == ' ' || *p->at == '\t' || *p->at == '\n') {
+    while (is_space(*p->at)) {
         p->at++;
     }
 }
@@ -44,13 +55,18 @@ static bool is_word_char(char c)
            (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
-static size_t word_length(const struct parser *p)
+static size_t length_of_word(const char *at)
 {
     size_t n = 0;
-    while (is_word_char(p->at[n])) {
+    while (is_word_char(at[n])) {
         n++;
     }
     return n;
+}
+
+static size_t word_length(const struct parser *p)
+{
+    return length_of_word(p->at);
 }
 
 /* What stands there: a word, a character, or the end. */
@@ -129,7 +145,7 @@ static enum cvg_status parse_flop(const char *text, double *out,
             memcpy(number, text, length - n);
             number[length - n] = '\0';
             if (cvg_parse_number(number, out, NULL) == CVG_OK) {
-                *out *= units[i].times;
+                *out = round(*out * units[i].times);
                 return CVG_OK;
             }
         }
@@ -286,4 +302,94 @@ enum cvg_status cvg_condition_parse(const char *text, struct cvg_condition *out,
         status = expected(&p, "and, or or the end");
     }
     return status;
+}
+
+/* --- one for each exit ---------------------------------------------------- */
+
+static size_t token_length(const char *at)
+{
+    size_t n = length_of_word(at);
+    for (size_t i = 0; n == 0 && i < sizeof relations / sizeof *relations;
+         i++) {
+        size_t length = strlen(relations[i].text);
+        n = strncmp(at, relations[i].text, length) == 0 ? length : 0;
+    }
+    return n > 0 ? n : 1;
+}
+
+/* One blank between words, none within parentheses or before a semicolon. At
+ * most twice as long as what it is made of. */
+static void write_text(const char *from, char *to)
+{
+    bool tight = true; /* no blank here */
+    while (*from != '\0') {
+        if (is_space(*from)) {
+            from++;
+            continue;
+        }
+        size_t n = token_length(from);
+        if (!tight && *from != ')' && *from != ';') {
+            *to++ = ' ';
+        }
+        memcpy(to, from, n);
+        to += n;
+        tight = *from == '(';
+        from += n;
+    }
+    *to = '\0';
+}
+
+static size_t count_conditions(const char *text)
+{
+    size_t n = 1;
+    for (; *text != '\0'; text++) {
+        n += *text == ';';
+    }
+    return n;
+}
+
+static enum cvg_status parse_each(struct parser *p, struct cvg_conditions *set)
+{
+    enum cvg_status status;
+    for (;;) {
+        if (set->n == CVG_MAX_CONDITIONS) {
+            return cvg_fail(p->err, CVG_CONFIG,
+                            "column %u: more than %u conditions", column(p),
+                            CVG_MAX_CONDITIONS);
+        }
+        p->out = &set->of_exit[set->n++];
+        status = disjunction(p);
+        skip_space(p);
+        if (status != CVG_OK || *p->at != ';') {
+            break;
+        }
+        p->at++;
+    }
+    return status == CVG_OK && *p->at != '\0'
+               ? expected(p, "and, or, ; or the end")
+               : status;
+}
+
+enum cvg_status cvg_conditions_parse(const char *text,
+                                     struct cvg_conditions **out,
+                                     struct cvg_error *err)
+{
+    struct parser p = {.text = text, .at = text, .err = err};
+    size_t n = count_conditions(text);
+    n = n < CVG_MAX_CONDITIONS ? n : CVG_MAX_CONDITIONS;
+    struct cvg_conditions *set = calloc(
+        1, sizeof *set + n * sizeof *set->of_exit + 2 * strlen(text) + 1);
+    if (set == NULL) {
+        return cvg_fail(err, CVG_NOMEM, "out of memory for conditions");
+    }
+    enum cvg_status status = parse_each(&p, set);
+    if (status != CVG_OK) {
+        cvg_conditions_free(set);
+        return status;
+    }
+    char *canonical = (char *)&set->of_exit[n];
+    write_text(text, canonical);
+    set->text = canonical;
+    *out = set;
+    return CVG_OK;
 }

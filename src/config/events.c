@@ -65,7 +65,7 @@ static enum cvg_status set_slo(struct cvg_reader *reader,
 /* --- which keys go together ------------------------------------------------
  */
 
-enum { AT_KEY, DEVICE, STATE, SLOWDOWN, FOR, APP, SLO, RATE };
+enum { AT_KEY, DEVICE, STATE, SLOWDOWN, FOR, APP, SLO, RATE, CONDITIONS };
 
 static const struct cvg_range at_range = {0, 8760 * 3600e9, false,
                                           "0s to 8760h"};
@@ -96,6 +96,10 @@ static const struct cvg_field event_fields[] = {
               .type = CVG_FIELD_RATE,
               .range = &rate_range,
               AT(rate_rps)},
+    [CONDITIONS] = {.key = "conditions",
+                    .type = CVG_FIELD_SET,
+                    .set = cvg__read_conditions,
+                    AT(conditions)},
 };
 
 #define BIT(key) (1U << (key))
@@ -107,6 +111,7 @@ static enum cvg_status finish_event(struct cvg_reader *reader,
     struct cvg_workload_event *event = target;
     uint64_t keys = given & ~(uint64_t)BIT(AT_KEY);
     bool timed = (keys & BIT(FOR)) != 0;
+    event->new_conditions = (keys & BIT(CONDITIONS)) != 0;
     switch (keys & ~(uint64_t)BIT(FOR)) {
     case BIT(DEVICE) | BIT(STATE): /* the type is set */
         timed = timed && event->type == CVG_WORKLOAD_DEVICE_UP;
@@ -116,15 +121,18 @@ static enum cvg_status finish_event(struct cvg_reader *reader,
         timed = false;
         break;
     case BIT(APP) | BIT(SLO):
+    case BIT(APP) | BIT(CONDITIONS):
+    case BIT(APP) | BIT(SLO) | BIT(CONDITIONS):
         event->type = CVG_WORKLOAD_SLO;
         break;
     case BIT(APP) | BIT(RATE):
         event->type = CVG_WORKLOAD_RATE;
         break;
     default:
-        return cvg__source_fail(&reader->source, map.at,
-                                "event: give 'device' with 'state' or "
-                                "'slowdown', or 'app' with 'slo' or 'rate'");
+        return cvg__source_fail(
+            &reader->source, map.at,
+            "event: give 'device' with 'state' or "
+            "'slowdown', or 'app' with 'slo', 'conditions' or 'rate'");
     }
     if (timed) {
         return cvg__source_fail(&reader->source,

@@ -2,6 +2,7 @@
 #include "config/box_reader.h"
 
 #include "config/names.h"
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ static enum cvg_status new_variant(struct cvg_box *box, const char *name,
         .family = f,
         .n_exits = 1,
     };
+    for (size_t stage = 0; stage < CVG_MAX_EXITS; stage++) {
+        variants[*out].flop[stage] = NAN; /* until a row says */
+    }
     return CVG_OK;
 }
 

@@ -111,6 +111,9 @@ static enum cvg_status read_quantity(const struct cvg_field *field,
     case CVG_FIELD_ENERGY:
         status = cvg_parse_energy(text, number, err);
         break;
+    case CVG_FIELD_BUDGET:
+        status = cvg_parse_energy_rate(text, number, err);
+        break;
     default:
         status = cvg_parse_number(text, number, err);
         break;

@@ -27,6 +27,7 @@ enum cvg_field_type {
     CVG_FIELD_RATE,   /* double, 1/s */
     CVG_FIELD_POWER,  /* double, W */
     CVG_FIELD_ENERGY, /* double, J */
+    CVG_FIELD_BUDGET, /* double, W, as energy in a time */
     CVG_FIELD_NUMBER, /* double */
     CVG_FIELD_COUNT,  /* uint32_t */
     CVG_FIELD_CHOICE, /* enum: the index of one of `names` */

@@ -18,6 +18,7 @@ static const struct cvg_range any_ms = {0, 1e9, false, "0 to 1e9"};
 static const struct cvg_range any_mj = {0, 1e12, false, "0 or more"};
 static const struct cvg_range any_mib = {0, 1e9, false, "0 to 1e9"};
 static const struct cvg_range share = {0, 1, false, "0 to 1"};
+static const struct cvg_range any_gflop = {0, 1e9, false, "0 to 1e9"};
 static const struct cvg_range samples = {0, 1e15, false, "0 or more"};
 
 /* --- profile.csv -----------------------------------------------------------
@@ -96,7 +97,7 @@ const struct cvg_column cvg__variants_columns[CVG_VARIANTS_COLUMNS] = {
     {"variant", false},     {"exit", false},       {"accuracy", false},
     {"metric", false},      {"dataset", false},    {"samples", false},
     {"weights_mib", false}, {"memory_mib", false}, {"sparsity", false},
-    {"source", false},
+    {"source", false},      {"gflop", true},
 };
 
 enum cvg_status cvg__variants_row(const struct cvg_csv *csv,
@@ -115,6 +116,9 @@ enum cvg_status cvg__variants_row(const struct cvg_csv *csv,
                              &memory));
     CHECK(cvg__csv_number_or(csv, CVG_VARIANTS_SPARSITY, &share, 0,
                              &out->sparsity));
+    CHECK(cvg__csv_number_or(csv, CVG_VARIANTS_GFLOP, &any_gflop, NAN,
+                             &out->flop));
+    out->flop = round(out->flop * 1e9); /* sums of whole numbers are exact */
     out->metric = cvg__csv_text(csv, CVG_VARIANTS_METRIC);
     out->weights_bytes = (uint64_t)llround(weights * 1048576);
     out->memory_bytes = (uint64_t)llround(memory * 1048576);

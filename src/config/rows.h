@@ -35,7 +35,7 @@ enum cvg_status cvg__profile_row(const struct cvg_csv *csv,
                                  struct cvg_profile_row *out);
 
 /* variant,exit,accuracy,metric,dataset,samples,weights_mib,memory_mib,sparsity,
- * source */
+ * source[,gflop] */
 enum {
     CVG_VARIANTS_VARIANT,
     CVG_VARIANTS_EXIT,
@@ -47,6 +47,7 @@ enum {
     CVG_VARIANTS_MEMORY,
     CVG_VARIANTS_SPARSITY,
     CVG_VARIANTS_SOURCE,
+    CVG_VARIANTS_GFLOP,
     CVG_VARIANTS_COLUMNS
 };
 extern const struct cvg_column cvg__variants_columns[CVG_VARIANTS_COLUMNS];
@@ -58,6 +59,7 @@ struct cvg_variants_row {
     uint64_t weights_bytes;
     uint64_t memory_bytes; /* not given: as the weights */
     double sparsity;
+    double flop; /* of the stage alone; NAN: not given */
 };
 enum cvg_status cvg__variants_row(const struct cvg_csv *csv,
                                   struct cvg_variants_row *out);

@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "config/names.h"
+#include <convergo/condition.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,35 @@ static struct cvg_place slo_place(const struct cvg_box_reader *reader,
     snprintf(path, sizeof path, "apps/%zu/slo/%s", app,
              cvg_slo_kind_name(kind));
     return cvg__yaml_at(reader->root, path).at;
+}
+
+static uint32_t most_exits(const struct cvg_box *box,
+                           const struct cvg_family *family)
+{
+    uint32_t most = 1;
+    for (size_t k = 0; k < family->n_variants; k++) {
+        uint32_t n = box->variants[family->variants[k]].n_exits;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static void warn_conditions(struct cvg_box_reader *reader, size_t a)
+{
+    const struct cvg_app *app = &reader->box->apps[a];
+    const struct cvg_family *family = &reader->box->families[app->family];
+    uint32_t exits = most_exits(reader->box, family);
+    char path[64];
+    if (app->conditions == NULL || app->conditions->n <= exits) {
+        return;
+    }
+    snprintf(path, sizeof path, "apps/%zu/conditions", a);
+    cvg__source_warn(&reader->reader.source, reader->notes,
+                     cvg__yaml_at(reader->root, path).at,
+                     "warning: app '%s' has %u conditions, no variant of "
+                     "family '%s' has more than %u exit%s",
+                     app->name, app->conditions->n, family->name, exits,
+                     exits == 1 ? "" : "s");
 }
 
 static void warn_app(struct cvg_box_reader *reader, size_t a)
@@ -131,5 +161,6 @@ void cvg__warn_box(struct cvg_box_reader *reader)
     }
     for (size_t a = 0; a < reader->box->n_apps; a++) {
         warn_app(reader, a);
+        warn_conditions(reader, a);
     }
 }

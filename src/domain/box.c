@@ -1,5 +1,6 @@
 /* A box: plain data and its rules. */
 #include <convergo/box.h>
+#include <convergo/condition.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ void cvg_box_destroy(struct cvg_box *box)
     free(box->families);
     for (size_t i = 0; i < box->n_apps; i++) {
         free(box->apps[i].name);
+        cvg_conditions_free(box->apps[i].conditions);
     }
     free(box->apps);
     for (size_t i = 0; i < box->n_contention; i++) {

@@ -1,6 +1,8 @@
 /* Does a condition hold? Its steps work on a stack of bits. */
 #include "domain/condition.h"
 
+#include <stdlib.h>
+
 static bool is_in_relation(uint8_t what, double x, double y)
 {
     switch (what) {
@@ -40,4 +42,16 @@ bool cvg_condition_holds(const struct cvg_condition *c,
         }
     }
     return (stack & 1U) != 0;
+}
+
+bool cvg_conditions_hold(const struct cvg_conditions *set, uint32_t exit,
+                         const struct cvg_metrics *m)
+{
+    uint32_t last = set->n - 1;
+    return cvg_condition_holds(&set->of_exit[exit < last ? exit : last], m);
+}
+
+void cvg_conditions_free(const struct cvg_conditions *set)
+{
+    free((void *)set);
 }

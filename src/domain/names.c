@@ -10,6 +10,13 @@ const char *cvg_slo_kind_name(enum cvg_slo_kind kind)
     return names[kind];
 }
 
+const char *cvg_objective_name(enum cvg_objective objective)
+{
+    static const char *const names[CVG_OBJECTIVES] = {"none", "accuracy",
+                                                      "energy", "latency"};
+    return names[objective];
+}
+
 const char *cvg_device_kind_name(enum cvg_device_kind kind)
 {
     static const char *const names[CVG_DEVICE_KINDS] = {"cpu", "gpu", "dla",

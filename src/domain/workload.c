@@ -1,5 +1,6 @@
 /* A workload as a whole. */
 #include "domain/workload.h"
+#include <convergo/condition.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@ void cvg_workload_destroy(struct cvg_workload *workload)
         free(workload->streams[i].rows);
     }
     free(workload->streams);
+    for (size_t i = 0; i < workload->n_events; i++) {
+        cvg_conditions_free(workload->events[i].conditions);
+    }
     free(workload->events);
     free(workload->path);
     free(workload);

@@ -40,7 +40,7 @@ enum cvg_workload_event_type {
     CVG_WORKLOAD_DEVICE_DOWN, /* for `length`; CVG_NEVER: to the end */
     CVG_WORKLOAD_DEVICE_UP,
     CVG_WORKLOAD_SLOWDOWN, /* factor, for `length` */
-    CVG_WORKLOAD_SLO,
+    CVG_WORKLOAD_SLO,      /* or conditions, or both */
     CVG_WORKLOAD_RATE
 };
 
@@ -52,6 +52,10 @@ struct cvg_workload_event {
     double factor;
     uint32_t app;       /* SLO, RATE */
     struct cvg_slo slo; /* declared kinds replace the app's */
+    bool new_conditions;
+    const struct cvg_conditions *conditions; /* owned; NULL: none */
+    bool new_objective;
+    enum cvg_objective objective;
     double rate_rps;
     struct cvg_place rate_at; /* where the workload gives it */
 };

@@ -24,7 +24,8 @@ void cvg__batch_give(struct cvg_engine *e, struct batch *b)
     e->free_batch = (uint32_t)(b - e->batches);
 }
 
-static void put_in_batch(struct cvg_engine *e, struct batch *b, uint32_t k)
+static void put_in_batch(struct cvg_engine *e, struct batch *b, uint32_t k,
+                         bool keep)
 {
     struct slot *s = &e->slots[b->slots[k]];
     s->state = SLOT_RUNNING;
@@ -32,6 +33,7 @@ static void put_in_batch(struct cvg_engine *e, struct batch *b, uint32_t k)
     s->batch = (uint32_t)(b - e->batches);
     s->index_in_batch = k;
     s->exit = b->last;
+    s->kept = keep;
     s->unit = b->unit;
     s->batch_size = b->n;
     s->predicted = b->predicted;
@@ -39,7 +41,8 @@ static void put_in_batch(struct cvg_engine *e, struct batch *b, uint32_t k)
 }
 
 /* A request leaves its queue for a unit. */
-static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
+static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k,
+                          bool keep)
 {
     struct slot *s = &e->slots[b->slots[k]];
     s->waiting = e->queues[s->request.app].n;
@@ -51,7 +54,7 @@ static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k)
     s->started = e->now;
     s->energy_j = 0;
     s->has_answer = false;
-    put_in_batch(e, b, k);
+    put_in_batch(e, b, k, keep);
 }
 
 static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
@@ -64,13 +67,32 @@ static cvg_time earliest_due(const struct cvg_engine *e, const struct batch *b)
     return due;
 }
 
+static double energy_of(const struct cvg_engine *e, const struct batch *b)
+{
+    return b->n == 0
+               ? 0
+               : cvg_profile_energy(e->profile, b->variant, b->first, b->last,
+                                    e->units[b->unit].device, b->n);
+}
+
+/* Who has conditions is judged at every exit. Who is in the same batch goes on
+ * from there to where it was to go. */
+static void stop_at_first_exit(struct cvg_engine *e, struct batch *b)
+{
+    uint32_t aim = b->last;
+    for (uint32_t k = 0; k < b->n; k++) {
+        struct slot *s = &e->slots[b->slots[k]];
+        s->aim = aim;
+        b->last = s->request.conditions != NULL ? 0 : b->last;
+    }
+}
+
 /* Where requests stop at exits, a long run of stages stops at the first, if
  * somebody may come who cannot wait for all of them. */
 static void shorten(struct cvg_engine *e, struct batch *b)
 {
     uint32_t device = e->units[b->unit].device;
-    if (b->n == 0 || b->first == b->last ||
-        !cvg__keeps_features(e, b->variant, b->first) ||
+    if (b->n == 0 || b->first == b->last || e->policy.exits->next == NULL ||
         cvg__run_time(e, b->variant, b->first, b->last, device, b->n,
                       CVG_MEAN) <= cvg__spare_time(e, b->unit)) {
         return;
@@ -90,21 +112,26 @@ static void begin(struct cvg_engine *e, uint32_t index, bool resumed)
     struct residency *r = cvg__residency(e, device, b->variant);
     assert(r->state == CVG_RESIDENT || resumed);
     b->id = (++e->batch_count << BATCH_BITS) | index;
-    shorten(e, b);
     r->runs++;
     r->used = e->now;
     e->n_running++;
     b->due = earliest_due(e, b);
+    if (!resumed) {
+        stop_at_first_exit(e, b);
+    }
+    shorten(e, b);
+    bool keep = cvg__keeps_features(e, b);
     cvg__unit_start(e, index);
     struct cvg_device_stats *stats = &e->stats->devices[device];
     stats->batches += b->n > 0;
     stats->items += b->n;
+    e->energy_begun_j += energy_of(e, b);
     const uint64_t *ids = &e->action_ids[e->n_action_ids];
     for (uint32_t k = 0; k < b->n; k++) {
         if (resumed) {
-            put_in_batch(e, b, k);
+            put_in_batch(e, b, k, keep);
         } else {
-            start_request(e, b, k);
+            start_request(e, b, k, keep);
         }
     }
     cvg__act(e, CVG_ACT_START)->start = (struct cvg_start){
@@ -114,7 +141,7 @@ static void begin(struct cvg_engine *e, uint32_t index, bool resumed)
         .variant = b->variant,
         .first = b->first,
         .last = b->last,
-        .keep = cvg__keeps_features(e, b->variant, b->last),
+        .keep = keep,
         .requests = ids,
         .n_requests = b->n,
         .predicted = b->predicted,
@@ -192,6 +219,7 @@ static void tell_policy(struct cvg_engine *e, const struct batch *b,
 {
     const struct cvg_order_ops *order = e->policy.order;
     const struct cvg_batching_ops *batching = e->policy.batching;
+    const struct cvg_exits_ops *exits = e->policy.exits;
     const struct cvg_unit *unit = &e->units[b->unit];
     const struct cvg_held held = {.batch = b->id,
                                   .variant = b->variant,
@@ -211,6 +239,9 @@ static void tell_policy(struct cvg_engine *e, const struct batch *b,
     if (batching->done != NULL) {
         batching->done(e->batching_state, &e->view, unit, &held,
                        holds_late(e, b));
+    }
+    if (exits->done != NULL) {
+        exits->done(e->exits_state, &e->view, unit, &held, run_time);
     }
 }
 
@@ -233,10 +264,7 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
     e->n_running--;
     double energy_j = 0;
     if (answered) {
-        energy_j = b->n == 0
-                       ? 0
-                       : cvg_profile_energy(e->profile, b->variant, b->first,
-                                            b->last, device, b->n);
+        energy_j = energy_of(e, b);
         stats->energy_j += energy_j;
         stats->worked += worked;
         stats->worked_late += holds_late(e, b) ? worked : 0;

@@ -277,7 +277,7 @@ struct cvg_action *cvg__act(struct cvg_engine *e, enum cvg_action_type type)
     return act;
 }
 
-static void change_app(struct cvg_engine *e, uint32_t app,
+static void change_slo(struct cvg_engine *e, uint32_t app,
                        const struct cvg_slo *slo)
 {
     e->demand.changed = true;
@@ -285,6 +285,21 @@ static void change_app(struct cvg_engine *e, uint32_t app,
     cvg_slo_merge(&e->apps[app].slo, slo);
     cvg_ledger_set_slo(e->ledger, app, e->now, &e->apps[app].slo);
     cvg__refresh_reach(e);
+}
+
+static void change_app(struct cvg_engine *e, const struct cvg_event *event)
+{
+    uint32_t app = event->app.app;
+    if (event->app.slo.declared != 0) {
+        change_slo(e, app, &event->app.slo);
+    }
+    if (event->app.new_objective) {
+        e->apps[app].objective = event->app.objective;
+        e->settled = false;
+    }
+    if (event->app.new_conditions) {
+        e->apps[app].conditions = event->app.conditions;
+    }
     for (uint32_t i = 0; i < e->n_slots; i++) {
         struct slot *s = &e->slots[i];
         if (s->state == SLOT_WAITING && s->request.app == app) {
@@ -292,6 +307,8 @@ static void change_app(struct cvg_engine *e, uint32_t app,
             cvg__rekey(e, i);
         } else if (s->state == SLOT_PAUSED && s->request.app == app) {
             cvg__rebound_paused(e, i);
+        } else if (s->state == SLOT_RUNNING && s->request.app == app) {
+            cvg__set_conditions(e, s);
         }
     }
 }
@@ -327,7 +344,10 @@ static void apply(struct cvg_engine *e, const struct cvg_event *event)
         e->draining = true;
         break;
     case CVG_EV_APP:
-        change_app(e, event->app.app, &event->app.slo);
+        change_app(e, event);
+        break;
+    case CVG_EV_BOUNDS:
+        cvg__change_bounds(e, &event->bounds);
         break;
     case CVG_EV_SOLVED:
         cvg__demand_answered(e, event->solved.answer, event->solved.size);
@@ -460,6 +480,11 @@ cvg_time cvg_engine_next_wake(const struct cvg_engine *e)
 const struct cvg_engine_options *cvg_engine_options(const struct cvg_engine *e)
 {
     return &e->options;
+}
+
+const struct cvg_app *cvg_engine_app(const struct cvg_engine *e, uint32_t app)
+{
+    return &e->apps[app];
 }
 
 size_t cvg_engine_live(const struct cvg_engine *e)

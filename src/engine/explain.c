@@ -38,6 +38,7 @@ void cvg__remember(struct cvg_engine *e, const struct slot *s,
     why->reason = reason;
     why->finished = e->now;
     why->energy_j = energy_j;
+    why->request.conditions = NULL; /* their owner may do without them now */
 }
 
 /* The newest one of that id; NULL: none is remembered. */

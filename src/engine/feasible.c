@@ -17,6 +17,13 @@ static bool has_relaxed(const struct slot *s, enum cvg_slo_kind kind)
     return (s->request.relaxed >> kind & 1U) != 0;
 }
 
+void cvg__set_conditions(const struct cvg_engine *e, struct slot *s)
+{
+    s->request.conditions = s->conditions != NULL
+                                ? s->conditions
+                                : e->apps[s->request.app].conditions;
+}
+
 void cvg__set_bounds(struct cvg_engine *e, struct slot *s)
 {
     struct cvg_request *r = &s->request;
@@ -41,6 +48,7 @@ void cvg__set_bounds(struct cvg_engine *e, struct slot *s)
     r->max_energy_j =
         has_relaxed(s, CVG_SLO_ENERGY) ? INFINITY : s->asked_energy_j;
     r->plain = s->overrides == 0 && r->relaxed == 0 && r->variant == CVG_ANY;
+    cvg__set_conditions(e, s);
 }
 
 /* The fastest batch of stages 0..exit on the device whose share of energy is

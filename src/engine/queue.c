@@ -132,7 +132,7 @@ static void thread_between(struct cvg_engine *e, struct queue *q, uint32_t i,
     }
 }
 
-/* The same for as long as it lives. */
+/* The same for as long as it waits. */
 bool cvg__is_choosy(const struct slot *s)
 {
     const uint32_t kinds = 1U << CVG_SLO_ACCURACY | 1U << CVG_SLO_ENERGY;

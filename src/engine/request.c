@@ -67,6 +67,7 @@ static uint32_t take_slot(struct cvg_engine *e, const struct cvg_arrival *a)
                     .priority = a->priority},
         .overrides = a->overrides,
         .bounds = a->bounds,
+        .conditions = a->conditions,
         .level = level_of(e, a->priority),
         .heap_place = NONE,
         .stranded = CVG_NEVER,
@@ -284,6 +285,41 @@ void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome)
         cvg__end_cancelled(e, (uint32_t)(s - e->slots));
     } else {
         s->cancelled = true;
+        s->conditions = NULL; /* whoever lent them has done with it */
+        cvg__set_conditions(e, s);
+    }
+}
+
+/* Kinds that are named anew have not given way. */
+static void take_bounds(struct slot *s, const struct cvg_bounds *b)
+{
+    struct cvg_slo slo = b->slo;
+    slo.declared = b->overrides;
+    cvg_slo_merge(&s->bounds, &slo);
+    s->overrides |= b->overrides;
+    s->request.relaxed &= ~b->overrides;
+    s->conditions = b->new_conditions ? b->conditions : s->conditions;
+}
+
+void cvg__change_bounds(struct cvg_engine *e, const struct cvg_bounds *b)
+{
+    struct slot *s = cvg_id_map_get(&e->by_id, b->request);
+    if (s == NULL || s->cancelled) {
+        return; /* it has just ended */
+    }
+    uint32_t i = (uint32_t)(s - e->slots);
+    if (s->state == SLOT_WAITING) { /* it may become choosy: not in between */
+        cvg__queue_remove(e, i);
+        cvg__expiry_remove(e, i);
+        take_bounds(s, b);
+        cvg__set_bounds(e, s);
+        enter(e, i);
+    } else if (s->state == SLOT_PAUSED) {
+        take_bounds(s, b);
+        cvg__rebound_paused(e, i);
+    } else {
+        take_bounds(s, b);
+        cvg__set_conditions(e, s);
     }
 }
 

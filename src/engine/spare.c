@@ -9,9 +9,10 @@
  * where it comes to that. */
 #include "engine/state.h"
 
-#define LOSS 0.0025    /* of an app's requests */
-#define MOST_LOSS 1.0  /* that it may have saved up */
-#define FIRST_LOSS 0.1 /* before it is known */
+#include <math.h>
+
+#define LOSS 0.0025   /* of an app's requests */
+#define MOST_LOSS 1.0 /* that it may have saved up */
 #define PERIOD CVG_S(1)
 
 void cvg__spare_init(struct cvg_engine *e)
@@ -20,7 +21,7 @@ void cvg__spare_init(struct cvg_engine *e)
         e->spare[a] = (struct spare){.from = e->now,
                                      .least = CVG_NEVER,
                                      .least_before = CVG_NEVER,
-                                     .credit = FIRST_LOSS};
+                                     .credit = MOST_LOSS};
     }
 }
 
@@ -45,7 +46,7 @@ void cvg__spare_arrived(struct cvg_engine *e, const struct slot *slot)
     advance(s, e->now);
     s->count++;
     s->credit += LOSS;
-    s->credit = s->credit < MOST_LOSS ? s->credit : MOST_LOSS;
+    s->credit = fmin(s->credit, MOST_LOSS);
     if (due != CVG_NEVER && alone != CVG_NEVER) {
         cvg_span slack = due - e->now - alone;
         s->least = slack < s->least ? slack : s->least;
@@ -94,7 +95,7 @@ cvg_span cvg__spare_time(struct cvg_engine *e, uint32_t unit)
     for (uint32_t a = 0; a < e->box->n_apps; a++) {
         if (waits_for(e, a, unit)) {
             const struct spare *s = &e->spare[a];
-            double beyond = s->credit > 0 ? s->credit / rate(s, e->now) : 0;
+            double beyond = fmax(s->credit, 0) / rate(s, e->now);
             cvg_span time = least_slack(s) + (cvg_span)beyond;
             most = time < most ? time : most;
         }

@@ -9,8 +9,10 @@
  * Sun et al., "Delen", IoTDI 2023; there a request's own thread runs its stages
  * one after the other, and time in a queue does not count. */
 #include "engine/state.h"
+#include <convergo/condition.h>
 
 #include <assert.h>
+#include <math.h>
 
 /* --- at an exit ------------------------------------------------------------ */
 
@@ -30,30 +32,72 @@ static struct cvg_at_exit at_exit(const struct cvg_engine *e,
     };
 }
 
-bool cvg__keeps_features(const struct cvg_engine *e, uint32_t variant,
-                         uint32_t exit)
+bool cvg__keeps_features(const struct cvg_engine *e, const struct batch *b)
 {
-    return e->policy.exits->next != NULL &&
-           exit + 1 < e->box->variants[variant].n_exits;
+    if (b->last + 1 >= e->box->variants[b->variant].n_exits) {
+        return false;
+    }
+    bool keeps = e->policy.exits->next != NULL;
+    for (uint32_t k = 0; !keeps && k < b->n; k++) {
+        const struct slot *s = &e->slots[b->slots[k]];
+        keeps = s->request.conditions != NULL || s->aim > b->last;
+    }
+    return keeps;
+}
+
+/* NAN, if one of its stages is unknown. */
+static double computation(const struct cvg_variant *v, uint32_t exit)
+{
+    double flop = 0;
+    for (uint32_t stage = 0; stage <= exit; stage++) {
+        flop += v->flop[stage];
+    }
+    return flop;
+}
+
+static bool condition_holds(const struct cvg_engine *e, const struct slot *s,
+                            const struct cvg_at_exit *at)
+{
+    const struct cvg_variant *v = &e->box->variants[s->variant];
+    struct cvg_metrics m;
+    m.value[CVG_METRIC_RESPONSE_TIME] = (double)at->response_time;
+    m.value[CVG_METRIC_CONFIDENCE] = at->confidence < 0 ? NAN : at->confidence;
+    m.value[CVG_METRIC_ACCURACY] = at->accuracy;
+    m.value[CVG_METRIC_ENERGY] = at->energy_j;
+    m.value[CVG_METRIC_COMPUTATION] = computation(v, at->exit);
+    m.value[CVG_METRIC_EXIT] = at->exit;
+    return cvg_conditions_hold(s->request.conditions, at->exit, &m);
+}
+
+/* Its conditions say; else the rule; else where it was to go to. */
+static uint32_t wanted_exit(struct cvg_engine *e, const struct slot *s)
+{
+    struct cvg_at_exit at = at_exit(e, s);
+    if (s->request.conditions != NULL) {
+        return condition_holds(e, s, &at) ? s->exit : s->exit + 1;
+    }
+    return e->policy.exits->next != NULL
+               ? e->policy.exits->next(e->exits_state, &e->view, &s->request,
+                                       &at)
+               : s->aim;
 }
 
 /* The exit that it goes on to; the one that it has come to: none. */
 static uint32_t next_exit(struct cvg_engine *e, const struct slot *s)
 {
     uint32_t last = e->box->variants[s->variant].n_exits - 1;
-    if (!cvg__keeps_features(e, s->variant, s->exit)) {
+    if (!s->kept) {
         return s->exit;
     }
-    struct cvg_at_exit at = at_exit(e, s);
-    uint32_t next =
-        e->policy.exits->next(e->exits_state, &e->view, &s->request, &at);
+    uint32_t device = e->units[s->unit].device;
+    uint32_t next = wanted_exit(e, s);
     next = next > last ? last : next;
     while (next > s->exit &&
            cvg_profile_min_batch(e->profile, s->variant, s->exit + 1, next,
-                                 at.device) != 1) {
+                                 device) != 1) {
         next--; /* it could not go that far there, or not alone */
     }
-    return next;
+    return next > s->exit ? next : s->exit;
 }
 
 bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s)
@@ -62,10 +106,12 @@ bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s)
     return s->has_answer && accuracy >= s->request.min_accuracy - 1e-12;
 }
 
-/* It goes on for the sake of accuracy alone. */
+/* It goes on for the sake of accuracy alone, and not because its conditions
+ * want it. */
 static bool is_optional(const struct cvg_engine *e, const struct slot *s)
 {
-    return e->policy.exits->optional && cvg__has_good_answer(e, s);
+    return e->policy.exits->optional && cvg__has_good_answer(e, s) &&
+           s->request.conditions == NULL;
 }
 
 /* No request is kept waiting without end for a better answer. */
@@ -107,8 +153,8 @@ static bool goes_on(struct cvg_engine *e, struct slot *s)
     return s->until > s->exit;
 }
 
-/* Features take memory: where that of many is kept, who has an answer that will
- * do is answered. */
+/* Features take memory: where that of many is kept, nobody else's is without
+ * need, and who goes on of need goes first. */
 #define MOST_PAUSED 32U /* for each unit of a device */
 
 static bool is_crowded(const struct cvg_engine *e, uint32_t device)
@@ -119,14 +165,13 @@ static bool is_crowded(const struct cvg_engine *e, uint32_t device)
 
 static bool has_place(const struct cvg_engine *e, const struct slot *s)
 {
-    return !is_crowded(e, e->units[s->unit].device) ||
-           !cvg__has_good_answer(e, s);
+    return !is_crowded(e, e->units[s->unit].device) || !is_optional(e, s);
 }
 
 void cvg__release_kept(struct cvg_engine *e, uint32_t slot)
 {
     const struct slot *s = &e->slots[slot];
-    if (!cvg__keeps_features(e, s->variant, s->exit)) {
+    if (!s->kept) {
         return;
     }
     struct cvg_action *act = cvg__act(e, CVG_ACT_RELEASE);
@@ -188,8 +233,8 @@ void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
     s->answer_index = s->index_in_batch;
     s->confidence = confidence;
     s->batch_size = b->n;
-    if (cvg__keeps_features(e, s->variant, s->exit)) {
-        cvg__set_bounds(e, s); /* its app's may have changed meanwhile */
+    if (s->kept) {
+        cvg__set_bounds(e, s); /* they may have changed meanwhile */
     }
     if (goes_on(e, s) && has_place(e, s)) {
         pause(e, slot);
@@ -254,16 +299,16 @@ void cvg__lose_paused(struct cvg_engine *e, uint32_t device)
 
 /* --- on they go ------------------------------------------------------------- */
 
-/* Who has no answer that will do comes first. Of the others, where going on is
- * optional, those for whom it is worth most. */
+/* Who goes on of need comes first. Of the others, those for whom it is worth
+ * most. */
 static bool resumes_before(const struct cvg_engine *e, const struct slot *a,
                            const struct slot *b)
 {
-    bool good = cvg__has_good_answer(e, a);
-    if (good != cvg__has_good_answer(e, b)) {
-        return !good;
+    bool optional = is_optional(e, a);
+    if (optional != is_optional(e, b)) {
+        return !optional;
     }
-    if (good && e->policy.exits->optional && a->worth != b->worth) {
+    if (optional && a->worth != b->worth) {
         return a->worth > b->worth;
     }
     return cvg__before(a, b);
@@ -302,7 +347,7 @@ static bool goes_before(const struct cvg_engine *e, uint32_t device,
                         const struct slot *paused)
 {
     bool optional = is_optional(e, paused);
-    if (!cvg__has_good_answer(e, paused) && is_crowded(e, device)) {
+    if (!optional && is_crowded(e, device)) {
         return false;
     }
     for (uint32_t a = 0; a < e->box->n_apps; a++) {

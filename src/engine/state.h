@@ -33,6 +33,7 @@ struct slot {
     bool taken;     /* by a choice of this step */
     uint32_t overrides;
     struct cvg_slo bounds; /* what it asked for itself (overrides) */
+    const struct cvg_conditions *conditions; /* its own; NULL: its app's */
     /* What it is held to, itself or by its app, relaxed or not: the ledger
      * judges it by these and by its deadline. */
     double asked_accuracy, asked_energy_j; /* 0; INFINITY: nothing */
@@ -53,6 +54,8 @@ struct slot {
     bool has_answer;
     uint64_t answer_batch;
     uint32_t answer_index, until;
+    bool kept;    /* its features, by the batch that it is or was in */
+    uint32_t aim; /* the exit that its policy had in mind */
     double confidence, energy_j; /* energy of all its stages so far */
     double worth;                /* of going on: accuracy x weight / ns */
     /* what was decided */
@@ -240,6 +243,7 @@ struct cvg_engine {
     uint32_t *batch_slots;
     uint32_t n_batches, free_batch, n_running;
     uint64_t batch_count;
+    double energy_begun_j; /* by batches, by the profile */
 
     struct device_state *devices;
     struct residency *residency; /* [device * n_variants + variant] */
@@ -294,6 +298,8 @@ void cvg__expire(struct cvg_engine *e);
 
 /* feasible.c: bounds of a request, and what could meet them. */
 void cvg__set_bounds(struct cvg_engine *e, struct slot *s);
+/* The conditions alone: those of what runs change at once. */
+void cvg__set_conditions(const struct cvg_engine *e, struct slot *s);
 /* Valid until the next call. */
 const struct reach *cvg__reach(struct cvg_engine *e,
                                const struct cvg_request *r);
@@ -314,6 +320,7 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a);
  * driver has no more use for it. */
 void cvg__cancel(struct cvg_engine *e, uint64_t id, enum cvg_outcome outcome);
 void cvg__end_cancelled(struct cvg_engine *e, uint32_t slot);
+void cvg__change_bounds(struct cvg_engine *e, const struct cvg_bounds *bounds);
 /* Its batch is lost: it waits again, as long as it has attempts left. */
 void cvg__requeue(struct cvg_engine *e, uint32_t slot);
 void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
@@ -348,9 +355,8 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
 void cvg__batch_resume(struct cvg_engine *e, uint32_t batch);
 
 /* stages.c: requests between two stages. */
-/* May one go on from that exit? */
-bool cvg__keeps_features(const struct cvg_engine *e, uint32_t variant,
-                         uint32_t exit);
+/* May one of its requests go on from where it ends? */
+bool cvg__keeps_features(const struct cvg_engine *e, const struct batch *b);
 /* It does not go on from the exit that it has come to. */
 void cvg__release_kept(struct cvg_engine *e, uint32_t slot);
 /* Its batch has come to an exit, well: it is answered there or goes on. */

@@ -95,6 +95,10 @@ static json_t *parameters_json(const struct cvg__payload *p)
         json_object_set_new(parameters, "slo_max_energy_mj",
                             json_real(p->bounds.energy_j * 1e3));
     }
+    if (p->conditions != NULL) {
+        json_object_set_new(parameters, "slo_conditions",
+                            json_string(p->conditions));
+    }
     return parameters;
 }
 

@@ -30,6 +30,7 @@ struct cvg__payload {
     const struct cvg__input *input;
     uint32_t overrides; /* kinds of `bounds` to send along */
     struct cvg_slo bounds;
+    const char *conditions; /* NULL: its app's */
 };
 
 /* Owned by the caller: free(). NULL: no memory. */

@@ -152,6 +152,12 @@ static bool apply_event(struct cvg__plan *plan, struct cvg__due *out)
     if (e->type != CVG_WORKLOAD_SLO) {
         return false;
     }
+    if (e->new_conditions) {
+        plan->conditions[e->app] = e->conditions;
+    }
+    if (e->slo.declared == 0) {
+        return false;
+    }
     replace(&plan->slo[e->app], &e->slo);
     plan->changed[e->app] |= e->slo.declared;
     *out = (struct cvg__due){.type = CVG__DUE_SLO,
@@ -170,7 +176,8 @@ static void take_arrival(struct cvg__plan *plan, struct cvg_arrival_source *s,
                              .at = s->next,
                              .app = app,
                              .slo = plan->slo[app],
-                             .overrides = plan->changed[app]};
+                             .overrides = plan->changed[app],
+                             .conditions = plan->conditions[app]};
     if (row != NULL && row->deadline > 0) {
         out->slo.deadline = row->deadline;
         out->overrides |= 1U << CVG_SLO_DEADLINE;

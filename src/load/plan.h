@@ -17,6 +17,8 @@ struct cvg__due {
     uint32_t app;
     struct cvg_slo slo; /* REQUEST: that it is sent with; SLO: from now on */
     uint32_t overrides; /* kinds in which it differs from the box's */
+    /* That an event has given its app; NULL: none has. Borrowed. */
+    const struct cvg_conditions *conditions;
 };
 
 struct cvg__plan {
@@ -24,6 +26,7 @@ struct cvg__plan {
     struct cvg_arrival_source *sources;  /* [n_streams] */
     struct cvg_slo slo[CVG_MAX_APPS];    /* as of now */
     uint32_t changed[CVG_MAX_APPS];      /* kinds that events have changed */
+    const struct cvg_conditions *conditions[CVG_MAX_APPS]; /* by events */
     size_t next_event;
 };
 

@@ -2,6 +2,7 @@
 #include "load/run.h"
 
 #include "load/get.h"
+#include <convergo/condition.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -159,6 +160,9 @@ static struct flight *make_flight(struct cvg__run *run,
                                    .input = &items->input,
                                    .overrides = due->overrides,
                                    .bounds = due->slo};
+    if (due->conditions != NULL) {
+        payload.conditions = due->conditions->text;
+    }
     if (!per_request) {
         /* As a bound of one request it would mean something else. */
         payload.overrides &= ~(1U << CVG_SLO_ACCURACY);

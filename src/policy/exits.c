@@ -18,6 +18,27 @@ uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
     return best;
 }
 
+uint32_t cvg__exits_begin(const struct cvg_exits_ops *exits, void *state,
+                          const struct cvg_view *view,
+                          const struct cvg_request *request, uint32_t variant)
+{
+    return request->conditions != NULL
+               ? 0
+               : exits->last(state, view, request, variant);
+}
+
+double cvg__exits_within_reach(const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant, uint32_t exit)
+{
+    const struct cvg_variant *v = &view->box->variants[variant];
+    double best = v->accuracy[exit];
+    for (uint32_t x = 0; request->conditions != NULL && x < v->n_exits; x++) {
+        best = fmax(best, v->accuracy[x]);
+    }
+    return best;
+}
+
 bool cvg__exits_good(const struct cvg_request *request,
                      const struct cvg_at_exit *at)
 {
@@ -27,6 +48,24 @@ bool cvg__exits_good(const struct cvg_request *request,
 bool cvg__exits_wants_enough(const struct cvg_request *request)
 {
     return request->min_accuracy > 0;
+}
+
+bool cvg__exits_is_enough(const struct cvg_view *view,
+                          const struct cvg_request *request,
+                          const struct cvg_at_exit *at)
+{
+    const struct cvg_app *app = &view->apps[request->app];
+    bool mean = app->accuracy_over == CVG_ACCURACY_PER_WINDOW &&
+                cvg_slo_has(&app->slo, CVG_SLO_ACCURACY);
+    switch (app->objective) {
+    case CVG_OBJECTIVE_ACCURACY:
+        return false;
+    case CVG_OBJECTIVE_ENERGY:
+    case CVG_OBJECTIVE_LATENCY:
+        return !mean || at->accuracy >= app->slo.accuracy - 1e-12;
+    default:
+        return cvg__exits_wants_enough(request);
+    }
 }
 
 cvg_time cvg__exits_finish(const struct cvg_view *view,

@@ -10,6 +10,16 @@ uint32_t cvg__exits_first_good(void *state, const struct cvg_view *view,
                                const struct cvg_request *request,
                                uint32_t variant);
 
+/* Where its first stages are to end: by the rule, or at the first of all exits
+ * if it has conditions, which are judged at each. */
+uint32_t cvg__exits_begin(const struct cvg_exits_ops *exits, void *state,
+                          const struct cvg_view *view,
+                          const struct cvg_request *request, uint32_t variant);
+/* Of the answer there; the best that it may come to if it has conditions. */
+double cvg__exits_within_reach(const struct cvg_view *view,
+                               const struct cvg_request *request,
+                               uint32_t variant, uint32_t exit);
+
 /* Is the answer accurate enough, as it is? */
 bool cvg__exits_good(const struct cvg_request *request,
                      const struct cvg_at_exit *at);
@@ -17,6 +27,14 @@ bool cvg__exits_good(const struct cvg_request *request,
 /* Is its accuracy bounded, and nothing else? Then the first that is enough is
  * wanted: the fastest, of the least energy. */
 bool cvg__exits_wants_enough(const struct cvg_request *request);
+
+/* Is the answer that it has, accurate enough as it is, all that is wanted? By
+ * the objective of its app: not if that is accuracy; if energy or latency, yes
+ * (where a mean over a window is asked for, if it reaches that). Without one:
+ * where its accuracy is bounded. */
+bool cvg__exits_is_enough(const struct cvg_view *view,
+                          const struct cvg_request *request,
+                          const struct cvg_at_exit *at);
 
 /* When it would be done with the stages up to that exit, behind what units of
  * the device hold, by that quantile; CVG_NEVER: never. */

@@ -13,6 +13,10 @@ static uint32_t next(void *state, const struct cvg_view *view,
     if (!cvg__exits_good(request, at)) {
         return cvg__exits_first_good(NULL, view, request, at->variant);
     }
+    bool first = view->apps[request->app].objective > CVG_OBJECTIVE_ACCURACY;
+    if (first && cvg__exits_is_enough(view, request, at)) {
+        return at->exit; /* the least energy, or time */
+    }
     return cvg__exits_best_beyond(view, request, at) > at->exit ? at->exit + 1
                                                                 : at->exit;
 }

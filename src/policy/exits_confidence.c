@@ -6,7 +6,13 @@
  * in place of the entropy. */
 #include "policy/exits.h"
 
-#define SURE 0.9
+#define SURE 0.9 /* where the box says nothing */
+
+static bool is_sure(const struct cvg_view *view, const struct cvg_at_exit *at)
+{
+    const struct cvg_policy_spec *spec = &view->box->policy;
+    return at->confidence >= (spec->has_confidence ? spec->confidence : SURE);
+}
 
 static uint32_t next(void *state, const struct cvg_view *view,
                      const struct cvg_request *request,
@@ -16,7 +22,7 @@ static uint32_t next(void *state, const struct cvg_view *view,
     if (!cvg__exits_good(request, at)) {
         return cvg__exits_first_good(NULL, view, request, at->variant);
     }
-    return at->confidence >= SURE ||
+    return is_sure(view, at) ||
                    cvg__exits_best_beyond(view, request, at) == at->exit
                ? at->exit
                : at->exit + 1;

@@ -1,7 +1,8 @@
 /* Goes on only if that will keep the bounds: with the slow one of twenty of the
  * next stage's times, and what its device holds, it is still in time, and its
- * energy does not become too much. Where its accuracy is bounded it stops as
- * soon as that is reached; else at the most accurate exit within the others.
+ * energy does not become too much. Where its accuracy is bounded, or its app's
+ * objective is energy or latency, it stops as soon as it may; else at the most
+ * accurate exit within the bounds.
  *
  * After SYSTEMS.md 4.2: the published rule (exits_reactive.c) overshoots by a
  * stage. */
@@ -15,7 +16,7 @@ static uint32_t next(void *state, const struct cvg_view *view,
     if (!cvg__exits_good(request, at)) {
         return cvg__exits_first_good(NULL, view, request, at->variant);
     }
-    if (cvg__exits_wants_enough(request)) {
+    if (cvg__exits_is_enough(view, request, at)) {
         return at->exit;
     }
     return cvg__exits_best_beyond(view, request, at) > at->exit ? at->exit + 1

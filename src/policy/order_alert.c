@@ -10,30 +10,19 @@
  * Ours: there are several devices, so each has a filter, and a configuration is
  * a variant on a device in a batch, after what the device holds; if the best
  * one's device is busy, the requests wait for it, as long as that is in time.
- * Requests choose in the order of their deadlines. The noise of the process is
- * less than the authors' 0.1, which is made for a machine shared with others:
- * with it a third of each deadline would be a margin. */
+ * Requests choose in the order of their deadlines. */
 #include "policy/offers.h"
 #include "policy/parts.h"
+#include "policy/slowness.h"
 
 #include <math.h>
 
 /* In time with a probability of 0.95. */
 #define SIGMAS 1.645
-/* The filter's constants: K(0), the measurement's noise R and the memory of the
- * process noise are the authors'. */
-#define FIRST_GAIN 0.5
-#define MEASUREMENT_NOISE 0.001
-#define PROCESS_NOISE 1e-5
-#define MEMORY 0.3
-
-struct filter { /* of a device's slow-down */
-    double mean, variance, gain, process_noise;
-};
 
 struct state {
     struct cvg__offers offers;
-    struct filter filters[CVG_MAX_DEVICES];
+    struct cvg__slowness filters[CVG_MAX_DEVICES];
     bool together[CVG_MAX_UNITS]; /* two batches ran beside each other */
 };
 
@@ -42,7 +31,7 @@ static double likely_ns(const struct cvg__offers *o,
                         const struct cvg__way *way, uint32_t n)
 {
     const struct state *s = (const struct state *)o;
-    const struct filter *f = &s->filters[device];
+    const struct cvg__slowness *f = &s->filters[device];
     cvg_span profiled = cvg_profile_time(view->profile, way->variant, 0,
                                          way->exit, device, n, CVG_MEAN);
     return (double)profiled * (f->mean + SIGMAS * sqrt(f->variance));
@@ -59,31 +48,13 @@ static void init(void *state, const struct cvg_view *view)
     cvg__offers_init(&s->offers, view, s + 1);
     s->offers.likely_ns = likely_ns;
     for (uint32_t d = 0; d < view->box->n_devices; d++) {
-        s->filters[d] = (struct filter){.mean = 1,
-                                        .variance = PROCESS_NOISE,
-                                        .gain = FIRST_GAIN,
-                                        .process_noise = PROCESS_NOISE};
+        s->filters[d] = cvg__slowness_first();
     }
 }
 
 static bool is_shared(const struct cvg_view *view, const struct cvg_unit *unit)
 {
     return view->box->devices[unit->device].discipline == CVG_PROCESSOR_SHARING;
-}
-
-/* --- the filter ----------------------------------------------------------- */
-
-static void observe(struct filter *f, double ratio)
-{
-    double error = ratio - f->mean;
-    double surprise = f->gain * error;
-    f->process_noise =
-        fmax(PROCESS_NOISE,
-             MEMORY * f->process_noise + (1 - MEMORY) * surprise * surprise);
-    double prior = (1 - f->gain) * f->variance + f->process_noise;
-    f->gain = prior / (prior + MEASUREMENT_NOISE);
-    f->mean += f->gain * error;
-    f->variance = prior;
 }
 
 static void done(void *state, const struct cvg_view *view,
@@ -96,16 +67,7 @@ static void done(void *state, const struct cvg_view *view,
         s->together[unit->index] = unit->n_held > 0;
         return; /* its time was not its own */
     }
-    double profiled =
-        (double)cvg_profile_time(view->profile, batch->variant, batch->first,
-                                 batch->last, d, batch->n, CVG_MEAN);
-    /* The work that the engine predicted tells whether there was a switch. */
-    double change = (double)cvg_box_switch_time(view->box, d, batch->variant);
-    double predicted = (double)batch->work / cvg_view_slowdown(view, d);
-    if (predicted - profiled > change / 2) {
-        profiled += change;
-    }
-    observe(&s->filters[d], (double)run_time / profiled);
+    cvg__slowness_observe(&s->filters[d], view, unit, batch, run_time);
 }
 
 /* --- the choice ----------------------------------------------------------- */

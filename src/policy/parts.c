@@ -7,6 +7,7 @@
  * room is begun; the rest of the plan only keeps later requests from counting
  * on the same unit, and is made again at the next call. */
 #include "policy/parts.h"
+#include "policy/exits.h"
 
 #include <assert.h>
 #include <math.h>
@@ -78,6 +79,25 @@ static cvg_time finish_alone(const struct scheduling *s,
     return p->ends + change + service(s, unit->device, variant, last, min);
 }
 
+/* Among ways that keep all bounds; of equal ones the one that is done first. */
+static bool is_preferred(enum cvg_objective objective, const struct cvg_way *a,
+                         const struct cvg_way *b)
+{
+    if (objective == CVG_OBJECTIVE_ENERGY && a->energy_j != b->energy_j) {
+        return a->energy_j < b->energy_j;
+    }
+    if (objective == CVG_OBJECTIVE_ACCURACY && a->accuracy != b->accuracy) {
+        return a->accuracy > b->accuracy;
+    }
+    return a->finish < b->finish;
+}
+
+static enum cvg_objective objective_of(const struct scheduling *s,
+                                       const struct cvg_request *r)
+{
+    return s->view->apps[r->app].objective;
+}
+
 static bool is_better(const struct scheduling *s, const struct cvg_request *r,
                       const struct cvg_way *a, const struct cvg_way *b)
 {
@@ -87,6 +107,9 @@ static bool is_better(const struct scheduling *s, const struct cvg_request *r,
     cvg_time due = cvg_request_due(r);
     if ((a->finish <= due) != (b->finish <= due)) {
         return a->finish <= due;
+    }
+    if (objective_of(s, r) != CVG_OBJECTIVE_NONE && a->finish <= due) {
+        return is_preferred(objective_of(s, r), a, b);
     }
     if (s->policy->order->prefer != NULL && a->finish <= due) {
         return s->policy->order->prefer(s->view, r, a, b);
@@ -103,7 +126,11 @@ static bool is_no_better(const struct scheduling *s,
     if (best->finish == CVG_NEVER) {
         return false;
     }
-    if (s->policy->order->prefer == NULL) {
+    enum cvg_objective objective = objective_of(s, r);
+    bool soonest =
+        objective == CVG_OBJECTIVE_LATENCY ||
+        (objective == CVG_OBJECTIVE_NONE && s->policy->order->prefer == NULL);
+    if (soonest) {
         return earliest >= best->finish;
     }
     cvg_time due = cvg_request_due(r);
@@ -129,10 +156,11 @@ static void consider(const struct scheduling *s, const struct cvg_request *r,
     const struct cvg_profile *profile = s->view->profile;
     const struct plan *p = &s->plans[unit->index];
     uint32_t device = unit->device;
-    uint32_t last = s->policy->exits->last(s->exits_state, s->view, r, variant);
+    uint32_t last =
+        cvg__exits_begin(s->policy->exits, s->exits_state, s->view, r, variant);
     uint32_t min = cvg_profile_min_batch(profile, variant, 0, last, device);
     uint32_t max = cvg_profile_max_batch(profile, variant, 0, last, device);
-    double accuracy = s->view->box->variants[variant].accuracy[last];
+    double accuracy = cvg__exits_within_reach(s->view, r, variant, last);
     /* Too few wait for a batch of that? Then another way, or for more. */
     if (min == 0 || min > cvg_view_waiting(s->view, r->app) ||
         accuracy < wanted - 1e-12 ||

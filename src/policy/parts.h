@@ -43,6 +43,8 @@ extern const struct cvg_exits_ops cvg_exits_predictive;
 extern const struct cvg_exits_ops cvg_exits_accuracy;
 extern const struct cvg_exits_ops cvg_exits_confidence;
 extern const struct cvg_exits_ops cvg_exits_anytime;
+extern const struct cvg_exits_ops cvg_exits_alert;
+extern const struct cvg_exits_ops cvg_exits_energy_budget;
 
 /* parts.c: list scheduling in the order of the keys. */
 void cvg__compose(const struct cvg_policy *policy, void *allocation_state,

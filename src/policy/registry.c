@@ -32,8 +32,9 @@ static const struct cvg_batching_ops *const batchings[] = {
     &cvg_batching_nexus,    &cvg_batching_nexus_wc,
 };
 static const struct cvg_exits_ops *const exit_rules[] = {
-    &cvg_exits_last,     &cvg_exits_reactive,   &cvg_exits_predictive,
-    &cvg_exits_accuracy, &cvg_exits_confidence, &cvg_exits_anytime,
+    &cvg_exits_last,     &cvg_exits_reactive,      &cvg_exits_predictive,
+    &cvg_exits_accuracy, &cvg_exits_confidence,    &cvg_exits_anytime,
+    &cvg_exits_alert,    &cvg_exits_energy_budget,
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -66,11 +67,11 @@ static const struct cvg_policy *convergo_on(const struct cvg_box *box)
 {
     static const struct cvg_policy scaled =
         SCALED(cvg_allocation_milp, cvg_order_convergo, cvg_batching_greedy);
-    static const struct cvg_policy at_exits = {
-        .allocation = &cvg_allocation_fluid,
-        .order = &cvg_order_convergo,
-        .batching = &cvg_batching_greedy,
-        .exits = &cvg_exits_predictive};
+    static const struct cvg_policy at_exits = {.allocation =
+                                                   &cvg_allocation_fluid,
+                                               .order = &cvg_order_convergo,
+                                               .batching = &cvg_batching_greedy,
+                                               .exits = &cvg_exits_predictive};
     if (!cvg_box_holds_all(box) && cvg_box_scales(box)) {
         return &scaled;
     }
@@ -236,6 +237,23 @@ static enum cvg_status refuse(const struct cvg_policy_spec *spec,
                     at.line, at.column, why->text);
 }
 
+/* Of what its parts need the box to say. */
+static enum cvg_status check_settings(const struct cvg_policy_spec *spec,
+                                      const struct cvg_policy *p,
+                                      struct cvg_error *err)
+{
+    struct cvg_error why;
+    if (!p->exits->needs_budget || spec->budget_w > 0) {
+        return CVG_OK;
+    }
+    cvg_fail(&why, CVG_CONFIG,
+             "exits '%s' needs the key 'budget' of the box's policy, for "
+             "example budget: 1800J/h",
+             p->exits->name);
+    return refuse(spec, spec->exits != NULL ? spec->exits_at : spec->name_at,
+                  &why, err);
+}
+
 enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
                                      struct cvg_policy *out,
                                      struct cvg_error *err)
@@ -262,7 +280,7 @@ enum cvg_status cvg_policy_from_spec(const struct cvg_policy_spec *spec,
         }
     }
     settle(out, spec->batching != NULL);
-    return CVG_OK;
+    return check_settings(spec, out, err);
 }
 
 enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
@@ -272,6 +290,8 @@ enum cvg_status cvg_policy_on_box(const struct cvg_box *box, const char *text,
     enum cvg_status status = cvg_policy_from_spec(&box->policy, &base, err);
     if (status == CVG_OK && text != NULL) {
         status = cvg_policy_parse(text, &base, out, err);
+        status =
+            status == CVG_OK ? check_settings(&box->policy, out, err) : status;
     } else if (status == CVG_OK) {
         *out = base;
     }

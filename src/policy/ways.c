@@ -77,6 +77,9 @@ static uint32_t make_way(const struct cvg_view *view,
     way->min = min;
     way->max = max;
     way->each_ns = each_ns(p, variant, exit, device, max);
+    way->each_j = cvg_profile_energy(p, variant, 0, exit, device, max) / max;
+    way->alone_ns =
+        (double)cvg_profile_time(p, variant, 0, exit, device, min, CVG_MEAN);
     return 0;
 }
 
@@ -93,6 +96,7 @@ double cvg__wanted_mean(const struct cvg_view *view, uint32_t app)
 struct taste {
     bool accuracy_first; /* nobody asks for accuracy: more is better */
     double wanted;       /* the mean of a window: those that reach it first */
+    enum cvg_objective objective;
 };
 
 static struct taste taste_of(const struct cvg_view *view,
@@ -103,7 +107,10 @@ static struct taste taste_of(const struct cvg_view *view,
         cvg_slo_has(&app->slo, CVG_SLO_ACCURACY) || r->min_accuracy > 0;
     bool mean = asked && app->accuracy_over == CVG_ACCURACY_PER_WINDOW;
     return (struct taste){
-        .accuracy_first = !asked,
+        .accuracy_first = app->objective == CVG_OBJECTIVE_NONE
+                              ? !asked
+                              : app->objective == CVG_OBJECTIVE_ACCURACY,
+        .objective = app->objective,
         .wanted = mean ? cvg__wanted_mean(view, r->app) : 0,
     };
 }
@@ -115,6 +122,13 @@ static bool better_way(const struct taste *taste, const struct cvg__way *a,
     bool b_reaches = b->accuracy >= taste->wanted;
     if (a_reaches != b_reaches) {
         return a_reaches;
+    }
+    if (taste->objective == CVG_OBJECTIVE_ENERGY && a->each_j != b->each_j) {
+        return a->each_j < b->each_j;
+    }
+    if (taste->objective == CVG_OBJECTIVE_LATENCY &&
+        a->alone_ns != b->alone_ns) {
+        return a->alone_ns < b->alone_ns;
     }
     if (taste->accuracy_first && a->accuracy != b->accuracy) {
         return a->accuracy > b->accuracy;
@@ -218,10 +232,12 @@ const struct cvg__ways *cvg__ways_of(struct cvg__ways *of_app,
         find_ways(view, r, own);
         return own;
     }
-    const struct cvg_slo *slo = &view->apps[r->app].slo;
-    if (!of_app->known || !cvg_slo_equal(&of_app->slo, slo)) {
+    const struct cvg_app *app = &view->apps[r->app];
+    if (!of_app->known || !cvg_slo_equal(&of_app->slo, &app->slo) ||
+        of_app->objective != app->objective) {
         of_app->known = true;
-        of_app->slo = *slo;
+        of_app->slo = app->slo;
+        of_app->objective = app->objective;
         find_ways(view, r, of_app);
     }
     return of_app;

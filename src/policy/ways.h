@@ -2,8 +2,9 @@
  * exit) that is accurate enough, with the batch sizes that keep the energy
  * bound and can be in time at all. By device: the cheapest first; the most
  * accurate first where nobody asks for accuracy; where a mean over a window is
- * asked for, those that reach it first, the others after. They change only
- * when the app's SLO does. */
+ * asked for, those that reach it first, the others after. An app's objective
+ * comes before what is cheapest. They change only when the app's SLO or
+ * objective does. */
 #ifndef CVG_POLICY_WAYS_H
 #define CVG_POLICY_WAYS_H
 
@@ -15,13 +16,16 @@ struct cvg__way {
     uint32_t device, variant, exit;
     uint32_t min, max; /* batch sizes that keep the energy bound */
     double accuracy;
-    double each_ns; /* time per request at the largest batch in time */
+    double each_ns;  /* time per request at the largest batch in time */
+    double each_j;   /* energy of a request, at that size */
+    double alone_ns; /* of the smallest batch */
 };
 
 struct cvg__ways {
-    bool known;            /* worked out before ... */
-    struct cvg_slo slo;    /* ... for this SLO */
-    struct cvg__way *ways; /* by device, the best first */
+    bool known;                   /* worked out before ... */
+    struct cvg_slo slo;           /* ... for this SLO */
+    enum cvg_objective objective; /* ... and this objective */
+    struct cvg__way *ways;        /* by device, the best first */
     uint32_t n;
     uint32_t *from;      /* [n_devices + 1]: those of device d: from[d] on */
     uint32_t *ruled_out; /* [n_devices]: kinds (bits) that exclude a way there

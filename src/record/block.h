@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CVG__RECORD_VERSION 4U
+#define CVG__RECORD_VERSION 5U
 #define CVG__RECORD_PREFIX 16U
 #define CVG__BLOCK_HEADER 24U
 

@@ -11,6 +11,7 @@
 #ifndef CVG_RECORD_CODEC_H
 #define CVG_RECORD_CODEC_H
 
+#include "config/shared_sets.h"
 #include <convergo/engine.h>
 
 /* No instant and no length of time in a record is as large as that, so sums of
@@ -28,6 +29,8 @@ struct cvg_codec {
     unsigned char *out;        /* writing: there is room; NULL: reading ... */
     const unsigned char *in, *end; /* ... from here */
     bool bad;                      /* it cannot be read */
+    struct cvg_shared_sets *sets;  /* reading: conditions, for as long as the
+                                    * record is open */
     struct cvg_code_last last;
 };
 

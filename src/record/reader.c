@@ -223,6 +223,7 @@ void cvg_record_close(struct cvg_record *r)
         return;
     }
     cvg__code_step_fini(&r->step);
+    cvg_shared_sets_fini(&r->sets);
     cvg_box_destroy(r->box);
     cvg__head_fini(&r->head);
     if (r->map != NULL) {
@@ -274,8 +275,8 @@ uint64_t cvg_record_left_out(const struct cvg_record *r)
 void cvg_record_rewind(struct cvg_record *r)
 {
     r->next_block = r->first;
-    r->codec = (struct cvg_codec){.box = r->box,
-                                  .last = {.at = r->head.options.start}};
+    r->codec = (struct cvg_codec){
+        .box = r->box, .sets = &r->sets, .last = {.at = r->head.options.start}};
     r->recorded.number = 0;
 }
 
@@ -293,6 +294,7 @@ static enum cvg_status begin_block(struct cvg_record *r, bool *steps,
     uint64_t number = 0;
     cvg_time before = r->codec.last.at, now = 0;
     r->codec = (struct cvg_codec){.box = r->box,
+                                  .sets = &r->sets,
                                   .in = at + CVG__BLOCK_HEADER,
                                   .end = at + CVG__BLOCK_HEADER + block.size};
     cvg__code_count(&r->codec, &number, UINT64_MAX);

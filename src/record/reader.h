@@ -16,7 +16,8 @@ struct cvg_record {
     struct cvg_record_head head;
     struct cvg_box *box;
     struct cvg_policy policy;
-    size_t first; /* block after the head */
+    struct cvg_shared_sets sets; /* of conditions in its events */
+    size_t first;                /* block after the head */
 
     size_t next_block;
     struct cvg_codec codec;

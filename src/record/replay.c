@@ -29,6 +29,9 @@ static bool allowed(const struct cvg_engine *engine, const struct cvg_box *box,
     if (event->type == CVG_EV_APP) {
         return possible(event->app.slo.declared, &event->app.slo);
     }
+    if (event->type == CVG_EV_BOUNDS) {
+        return possible(event->bounds.overrides, &event->bounds.slo);
+    }
     return event->type != CVG_EV_ARRIVAL ||
            (!cvg_engine_is_live(engine, a->id) &&
             (a->variant == CVG_ANY ||

@@ -116,7 +116,15 @@ void cvg_record_say_event(char *out, size_t size, const struct cvg_box *box,
             e->model.wanted ? "in" : "out");
         break;
     case CVG_EV_APP:
-        add(&w, "the SLO of %s changed", box->apps[e->app.app].name);
+        add(&w, "the %s of %s changed",
+            e->app.slo.declared != 0 ? "SLO"
+            : e->app.new_objective   ? "objective"
+                                     : "conditions",
+            box->apps[e->app.app].name);
+        break;
+    case CVG_EV_BOUNDS:
+        add(&w, "what request %llu asks for changed",
+            number(e->bounds.request));
         break;
     case CVG_EV_TIMER:
         add(&w, "time passed");

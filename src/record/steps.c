@@ -31,9 +31,60 @@ static void code_slo(struct cvg_codec *c, struct cvg_slo *slo)
     code_bounds(c, slo, slo->declared);
 }
 
+/* --- conditions ----------------------------------------------------------- */
+
+/* False: no memory. */
+static bool read_conditions(struct cvg_codec *c, uint32_t length,
+                            const struct cvg_conditions **set)
+{
+    char *text = malloc((size_t)length + 1);
+    struct cvg_shared_set *shared = NULL;
+    if (text == NULL) {
+        return false;
+    }
+    memcpy(text, c->in, length);
+    text[length] = '\0';
+    c->in += length;
+    enum cvg_status status = cvg_shared_sets_take(c->sets, text, &shared, NULL);
+    c->bad = c->bad || status == CVG_CONFIG || strlen(text) != length;
+    *set = status == CVG_OK ? shared->set : NULL;
+    free(text);
+    return status != CVG_NOMEM;
+}
+
+/* As text, so that a record needs nothing beside it; no text: none. False: no
+ * memory. */
+static bool code_conditions(struct cvg_codec *c,
+                            const struct cvg_conditions **set)
+{
+    bool writes = c->out != NULL;
+    const char *text = writes && *set != NULL ? (*set)->text : "";
+    uint32_t length = (uint32_t)strlen(text);
+    cvg__code_length(c, &length, 1);
+    if (writes) {
+        memcpy(c->out, text, length);
+        c->out += length;
+        return true;
+    }
+    *set = NULL;
+    return c->bad || length == 0 || read_conditions(c, length, set);
+}
+
+static size_t conditions_room(const struct cvg_conditions *set)
+{
+    return set != NULL ? strlen(set->text) : 0;
+}
+
 /* --- events --------------------------------------------------------------- */
 
-static void code_arrival(struct cvg_codec *c, struct cvg_arrival *a)
+enum arrival_flag {
+    ARRIVAL_MORE = 1,       /* of its call follow */
+    ARRIVAL_CONDITIONS = 2, /* stand at its end */
+    ARRIVAL_FLAGS = 4
+};
+
+/* False: no memory. */
+static bool code_arrival(struct cvg_codec *c, struct cvg_arrival *a)
 {
     int64_t priority = a->priority;
     uint8_t kinds =
@@ -47,10 +98,15 @@ static void code_arrival(struct cvg_codec *c, struct cvg_arrival *a)
     a->bounds.declared = kinds >> CVG_SLO_KINDS;
     code_bounds(c, &a->bounds, a->overrides | a->bounds.declared);
     cvg__code_span(c, &a->timeout);
-    cvg__code_flag(c, &a->more);
+    uint32_t flags = (a->more ? ARRIVAL_MORE : 0U) |
+                     (a->conditions != NULL ? ARRIVAL_CONDITIONS : 0U);
+    flags = cvg__code_kind(c, flags, ARRIVAL_FLAGS);
+    a->more = (flags & ARRIVAL_MORE) != 0;
     c->bad =
         c->bad || a->id == 0 || priority < INT32_MIN || priority > INT32_MAX;
     a->priority = (int32_t)priority;
+    return (flags & ARRIVAL_CONDITIONS) == 0 ||
+           code_conditions(c, &a->conditions);
 }
 
 static bool grow(void **items, size_t *max, size_t n, size_t size)
@@ -182,6 +238,27 @@ static void code_device(struct cvg_codec *c, struct cvg_event *e)
              e->device.slowdown > LARGEST_SLOWDOWN;
 }
 
+/* What an app asks for. False: no memory. */
+static bool code_app(struct cvg_codec *c, struct cvg_event *e)
+{
+    cvg__code_u32(c, &e->app.app, c->box->n_apps);
+    code_slo(c, &e->app.slo);
+    cvg__code_flag(c, &e->app.new_objective);
+    e->app.objective = cvg__code_kind(c, e->app.objective, CVG_OBJECTIVES);
+    cvg__code_flag(c, &e->app.new_conditions);
+    return code_conditions(c, &e->app.conditions);
+}
+
+/* What a request asks for. False: no memory. */
+static bool code_new_bounds(struct cvg_codec *c, struct cvg_bounds *b)
+{
+    cvg__code_id(c, &b->request, &c->last.request);
+    b->overrides = cvg__code_kind(c, b->overrides, 1U << CVG_SLO_KINDS);
+    code_bounds(c, &b->slo, b->overrides);
+    cvg__code_flag(c, &b->new_conditions);
+    return code_conditions(c, &b->conditions);
+}
+
 static bool code_event(struct cvg_codec *c, struct cvg_event *e,
                        struct cvg_code_step *step, struct cvg_plan *answer)
 {
@@ -193,8 +270,7 @@ static bool code_event(struct cvg_codec *c, struct cvg_event *e,
     c->last.at = e->at;
     switch (e->type) {
     case CVG_EV_ARRIVAL:
-        code_arrival(c, &e->arrival);
-        break;
+        return code_arrival(c, &e->arrival);
     case CVG_EV_CANCEL:
     case CVG_EV_GIVE_UP:
         cvg__code_id(c, &e->request, &c->last.request);
@@ -215,9 +291,9 @@ static bool code_event(struct cvg_codec *c, struct cvg_event *e,
         cvg__code_flag(c, &e->model.wanted);
         break;
     case CVG_EV_APP:
-        cvg__code_u32(c, &e->app.app, c->box->n_apps);
-        code_slo(c, &e->app.slo);
-        break;
+        return code_app(c, e);
+    case CVG_EV_BOUNDS:
+        return code_new_bounds(c, &e->bounds);
     case CVG_EV_SOLVED:
         code_solved(c, e, answer);
         break;
@@ -427,6 +503,12 @@ size_t cvg__code_room(const struct cvg_event *event,
         room += event->done.n_confidence * 8 + event->done.n_refused;
     } else if (event->type == CVG_EV_SOLVED) {
         room += sizeof(struct cvg_plan) * 2;
+    } else if (event->type == CVG_EV_ARRIVAL) {
+        room += conditions_room(event->arrival.conditions);
+    } else if (event->type == CVG_EV_APP) {
+        room += conditions_room(event->app.conditions);
+    } else if (event->type == CVG_EV_BOUNDS) {
+        room += conditions_room(event->bounds.conditions);
     }
     for (size_t i = 0; i < actions->n; i++) {
         const struct cvg_action *a = &actions->items[i];

@@ -91,6 +91,7 @@ void cvg__call_release(struct cvg__call *call)
         return;
     }
     cvg__call_free_outputs(call);
+    cvg__give_conditions(call);
     cvg__infer_reset(&call->infer);
     server->bytes -= call->counted;
     server->n_calls--;

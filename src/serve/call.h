@@ -10,6 +10,7 @@
 #ifndef CVG_SERVE_CALL_H
 #define CVG_SERVE_CALL_H
 
+#include "config/shared_sets.h"
 #include "serve/oip.h"
 #include "serve/text.h"
 #include <convergo/engine.h>
@@ -46,7 +47,11 @@ struct cvg__rows {
     struct cvg__infer_result result;
     struct cvg_arrival arrival; /* what each row asked for */
     cvg_time begun;
-    uint32_t model; /* in server->models: a family or a variant */
+    uint32_t model;             /* in server->models: a family or a variant */
+    struct cvg_shared_set *set; /* conditions of all; NULL: none */
+    /* Of single rows, given later; owned array, or NULL. */
+    struct cvg_shared_set **own_sets;
+    uint32_t n_own_sets;
 };
 
 struct cvg__call {
@@ -62,7 +67,7 @@ struct cvg__call {
     const struct cvg__route *route;
     char model[CVG__NAME_MAX + 1];
     char version[24];
-    char item[CVG__NAME_MAX + 1]; /* of /v1/requests/ID */
+    char item[CVG__NAME_MAX + 1]; /* of /v1/requests/ID, /v1/apps/NAME */
     struct cvg__body body;
     int64_t header; /* Inference-Header-Content-Length */
     /* X-Request-ID, sent back as it came; NULL: none. Borrowed from `http`. */

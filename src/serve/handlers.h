@@ -17,6 +17,9 @@ cvg__handler cvg__handle_stats;
 cvg__handler cvg__handle_repository_index, cvg__handle_load, cvg__handle_unload;
 /* metrics.c */
 cvg__handler cvg__handle_metrics;
+/* bounds.c */
+cvg__handler cvg__handle_app, cvg__handle_change_app,
+    cvg__handle_change_request;
 /* v1.c */
 cvg__handler cvg__handle_apps, cvg__handle_explain, cvg__handle_devices,
     cvg__handle_report;

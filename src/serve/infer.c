@@ -144,6 +144,11 @@ void cvg__handle_infer(struct cvg__server *s, struct cvg__call *call)
     if (app == CVG_ANY) {
         return;
     }
+    char whose[CVG__NAME_MAX + 16];
+    (void)snprintf(whose, sizeof whose, "model '%s': ", model->name);
+    if (!cvg__take_conditions(call, whose, &call->rows.set)) {
+        return;
+    }
     call->rows.model = index;
     call->rows.arrival = (struct cvg_arrival){
         .app = app,
@@ -152,6 +157,7 @@ void cvg__handle_infer(struct cvg__server *s, struct cvg__call *call)
         .overrides = call->infer.overrides,
         .bounds = call->infer.bounds,
         .timeout = call->infer.timeout,
+        .conditions = call->rows.set != NULL ? call->rows.set->set : NULL,
     };
     arrive(call);
 }
@@ -296,7 +302,7 @@ static void say_nearest(struct cvg__call *call, char *out, size_t size)
 {
     const struct cvg_arrival *a = &call->rows.arrival;
     const struct cvg_slo *own =
-        &call->server->box->apps[a->app].slo; /* as configured */
+        &cvg_engine_app(call->server->engine, a->app)->slo;
     struct cvg_nearest near;
     out[0] = '\0';
     if (!cvg_engine_infeasible(call->server->engine, a, &near)) {

@@ -147,7 +147,8 @@ static void slos(struct cvg__server *s, struct cvg_text *t)
     for (int met = 0; met < 2; met++) {
         head(t, names[met], "counter", helps[met]);
         for (size_t a = 0; a < s->box->n_apps; a++) {
-            uint32_t declared = s->box->apps[a].slo.declared;
+            uint32_t declared =
+                cvg_engine_app(s->engine, (uint32_t)a)->slo.declared;
             for (unsigned k = 0; declared != 0 && k <= CVG_SLO_KINDS; k++) {
                 if (k == CVG_SLO_KINDS || (declared >> k & 1U) != 0) {
                     slo_line(s, t, names[met], a, k, met != 0);

@@ -53,6 +53,11 @@ struct cvg__infer { /* a parsed request; cvg__infer_fini() */
     cvg_span timeout;
     uint32_t overrides; /* kinds of `bounds` that were given */
     struct cvg_slo bounds;
+    /* slo_conditions, a JSON string with quotes, in the body; or empty. */
+    struct cvg_slice conditions;
+    bool no_conditions; /* null stands there; only where that is allowed */
+    bool has_objective; /* only of an application */
+    enum cvg_objective objective;
 };
 
 /* Keeps its memory for the next request; `keep` bytes at most. */
@@ -69,6 +74,14 @@ enum cvg_status cvg__infer_parse(struct cvg__infer *infer,
                                  const struct cvg__oip_limits *limits,
                                  unsigned char *body, size_t size,
                                  int64_t header, struct cvg_error *err);
+
+/* A JSON object with bounds alone, by the names that parameters have, and
+ * `slo_conditions`, which may be null; `of_app`: `slo_objective`, too. Into
+ * those members of `out` (zeroed). At least one must be there. CVG_INVALID, as
+ * above. */
+enum cvg_status cvg__bounds_parse(struct cvg__infer *out, bool of_app,
+                                  const void *body, size_t size,
+                                  struct cvg_error *err);
 
 /* Row `row` of input `k`: a view into the request's tensor. */
 void cvg__infer_row(const struct cvg__infer *infer, uint32_t row, size_t k,

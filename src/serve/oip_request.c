@@ -1,6 +1,7 @@
 /* An infer request: its JSON, and the binary data after it. */
 #include "serve/oip_parse.h"
 
+#include "base/nearest.h"
 #include "serve/json_tensor.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,8 +171,43 @@ static bool read_bound(struct cvg__parse *p, const char *key, double max,
     return true;
 }
 
-/* The bounds of this one request, in place of its application's. */
-static bool slo_parameter(struct cvg__parse *p, const char *key)
+static const char *const bound_keys[] = {"slo_deadline_us", "slo_min_accuracy",
+                                         "slo_max_energy_mj", "slo_conditions",
+                                         "slo_objective"};
+#define N_BOUND_KEYS (sizeof bound_keys / sizeof *bound_keys)
+#define N_OWN_KEYS (N_BOUND_KEYS - 1) /* the last is of applications only */
+
+/* Is it one of the first `n`? */
+static bool is_bound(const char *key, size_t n)
+{
+    size_t i = 0;
+    while (i < n && strcmp(bound_keys[i], key) != 0) {
+        i++;
+    }
+    return i < n;
+}
+
+static bool read_objective(struct cvg__parse *p, const char *key)
+{
+    char name[16];
+    const char *names[CVG_OBJECTIVES];
+    if (!cvg__json_string(&p->json, name, sizeof name, key)) {
+        return false;
+    }
+    for (unsigned k = 0; k < CVG_OBJECTIVES; k++) {
+        names[k] = cvg_objective_name((enum cvg_objective)k);
+        if (strcmp(name, names[k]) == 0) {
+            p->infer->has_objective = true;
+            p->infer->objective = (enum cvg_objective)k;
+            return true;
+        }
+    }
+    return cvg__parse_fail(p, "%s: unknown value '%s'%s", key, name,
+                           cvg__hint(name, names, CVG_OBJECTIVES).text);
+}
+
+/* One of `bound_keys`: in place of what the application asks for. */
+static bool read_bound_of(struct cvg__parse *p, const char *key)
 {
     struct cvg__infer *r = p->infer;
     enum cvg_slo_kind kind;
@@ -191,18 +227,64 @@ static bool slo_parameter(struct cvg__parse *p, const char *key)
             return false;
         }
         r->bounds.energy_j /= 1e3;
-    } else if (strcmp(key, "slo_app") == 0) {
-        return cvg__json_string(&p->json, r->app, sizeof r->app, key);
     } else {
-        return cvg__parse_fail(
-            p,
-            "unknown parameter '%.40s'; known: slo_deadline_us, "
-            "slo_min_accuracy, slo_max_energy_mj, slo_app",
-            key);
+        return cvg__json_raw_string(&p->json, &r->conditions);
     }
     r->overrides |= 1U << kind;
     r->bounds.declared |= 1U << kind;
     return true;
+}
+
+static bool slo_parameter(struct cvg__parse *p, const char *key)
+{
+    struct cvg__infer *r = p->infer;
+    if (is_bound(key, N_OWN_KEYS)) {
+        return read_bound_of(p, key);
+    }
+    if (strcmp(key, "slo_app") == 0) {
+        return cvg__json_string(&p->json, r->app, sizeof r->app, key);
+    }
+    return cvg__parse_fail(
+        p,
+        "unknown parameter '%.40s'; known: slo_deadline_us, "
+        "slo_min_accuracy, slo_max_energy_mj, slo_conditions, slo_app",
+        key);
+}
+
+/* A key of an object that holds nothing but bounds. */
+static bool bound_key(struct cvg__parse *p, const char *key, void *context)
+{
+    const size_t *n = context; /* of the keys that may be there */
+    if (!is_bound(key, *n)) {
+        return cvg__parse_fail(p, "unknown key '%.40s'%s", key,
+                               cvg__hint(key, bound_keys, *n).text);
+    }
+    if (strcmp(key, "slo_objective") == 0) {
+        return read_objective(p, key);
+    }
+    if (strcmp(key, "slo_conditions") == 0 &&
+        cvg__json_peek(&p->json) == CVG_JSON_NULL) {
+        p->infer->no_conditions = true;
+        return cvg__json_skip(&p->json);
+    }
+    return read_bound_of(p, key);
+}
+
+enum cvg_status cvg__bounds_parse(struct cvg__infer *out, bool of_app,
+                                  const void *body, size_t size,
+                                  struct cvg_error *err)
+{
+    struct cvg__parse p = {.infer = out, .err = err};
+    size_t n = of_app ? N_BOUND_KEYS : N_OWN_KEYS;
+    cvg__json_init(&p.json, body, size, 2, err);
+    bool ok = cvg__parse_object(&p, &n, bound_key) &&
+              cvg__json_finish(&p.json) &&
+              (out->overrides != 0 || out->conditions.len > 0 ||
+               out->no_conditions || out->has_objective ||
+               cvg__parse_fail(&p, "nothing is given that would change: "
+                                   "slo_deadline_us, slo_min_accuracy, "
+                                   "slo_max_energy_mj or slo_conditions"));
+    return ok ? CVG_OK : CVG_INVALID;
 }
 
 /* A sequence needs a state between its requests, which nothing here keeps:

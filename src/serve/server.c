@@ -360,6 +360,7 @@ static void close_all(struct cvg__server *s, bool ran)
     cvg__call_pool_fini(&s->pool);
     (void)pthread_mutex_destroy(&s->inbox.lock);
     cvg_engine_destroy(s->engine);
+    cvg_shared_sets_fini(&s->sets);
     cvg_histogram_destroy(s->decision);
     cvg_box_destroy(s->box);
 }

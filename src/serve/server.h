@@ -143,7 +143,10 @@ struct cvg__server {
 
     struct cvg__model *models;
     size_t n_models;
-    uint32_t *family_app; /* of requests that name none */
+    uint32_t *family_app;        /* of requests that name none */
+    struct cvg_shared_sets sets; /* conditions in use, and of late */
+    /* Of apps that were given others than the box's. */
+    struct cvg_shared_set *app_sets[CVG_MAX_APPS];
 
     struct cvg__call_pool pool;
     size_t n_calls;        /* with those that only lend to a batch */
@@ -213,8 +216,21 @@ bool cvg__model_ready(const struct cvg__server *server, uint32_t model);
  * loaded is, and every device is up. */
 bool cvg__server_ready(const struct cvg__server *server);
 
-/* v1.c: of the run so far, as in the report: batches, switches, idle time. */
+/* v1.c: an application as it is now. */
+void cvg__reply_app(struct cvg__server *server, struct cvg__call *call,
+                    uint32_t app);
+/* The number that the path names; else the call is answered (400). */
+bool cvg__request_id(struct cvg__call *call, uint64_t *out);
+/* The same: of the run so far, as in the report: batches, switches, idle time.
+ */
 double cvg__device_energy(struct cvg__server *server, uint32_t d);
+
+/* bounds.c: the conditions in call->infer; *out is NULL if there are none. The
+ * call is answered if they are none (400, from `whose` on). */
+bool cvg__take_conditions(struct cvg__call *call, const char *whose,
+                          struct cvg_shared_set **out);
+/* Its rows have ended, or are cancelled. */
+void cvg__give_conditions(struct cvg__call *call);
 
 /* infer.c: what becomes of the rows of a call. _hold(): an answer that will do
  * if none better comes; takes the outputs. _served() with outputs NULL: it is

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "report/report.h"
 #include "serve/server.h"
+#include <convergo/condition.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,11 @@ static json_t *slo_json(const struct cvg_slo *slo)
         set(out, "max_energy_mj", json_real(slo->energy_j * 1e3));
     }
     return out;
+}
+
+static json_t *conditions_json(const struct cvg_conditions *set)
+{
+    return set != NULL ? json_string(set->text) : json_null();
 }
 
 static json_t *kinds_json(uint32_t kinds)
@@ -104,7 +110,7 @@ static json_t *met_json(const struct cvg_slo *slo,
 
 static json_t *app_json(struct cvg__server *s, uint32_t a)
 {
-    const struct cvg_app *app = &s->box->apps[a];
+    const struct cvg_app *app = cvg_engine_app(s->engine, a);
     const struct cvg_app_stats *stats = &cvg_engine_stats(s->engine)->apps[a];
     json_t *out = json_object();
     set(out, "name", json_string(app->name));
@@ -112,6 +118,8 @@ static json_t *app_json(struct cvg__server *s, uint32_t a)
     set(out, "built_in", json_boolean(app->built_in));
     set(out, "weight", json_real(app->weight));
     set(out, "slo", slo_json(&app->slo));
+    set(out, "conditions", conditions_json(app->conditions));
+    set(out, "objective", json_string(cvg_objective_name(app->objective)));
     json_t *relax = json_array();
     for (size_t i = 0; i < app->n_relax; i++) {
         (void)json_array_append_new(
@@ -133,6 +141,11 @@ void cvg__handle_apps(struct cvg__server *s, struct cvg__call *call)
         (void)json_array_append_new(apps, app_json(s, a));
     }
     reply_json(call, json_pack("{s:o}", "apps", apps));
+}
+
+void cvg__reply_app(struct cvg__server *s, struct cvg__call *call, uint32_t a)
+{
+    reply_json(call, app_json(s, a));
 }
 
 /* --- devices -------------------------------------------------------------- */
@@ -236,6 +249,9 @@ static json_t *asked_json(const struct cvg__server *s,
     set_number(out, "min_accuracy", r->min_accuracy);
     set_number(out, "max_energy_mj", r->max_energy_j * 1e3);
     set(out, "priority", json_integer(r->priority));
+    if (r->conditions != NULL) { /* of who has ended nothing is known */
+        set(out, "conditions", conditions_json(r->conditions));
+    }
     return out;
 }
 
@@ -376,16 +392,25 @@ static json_t *explanation_json(const struct cvg__server *s,
     return out;
 }
 
-void cvg__handle_explain(struct cvg__server *s, struct cvg__call *call)
+bool cvg__request_id(struct cvg__call *call, uint64_t *out)
 {
-    struct cvg_explanation why;
     size_t digits = strspn(call->item, "0123456789");
     if (digits == 0 || digits > 19 || call->item[digits] != '\0') {
         cvg__call_error(call, 400, "a request's id is a number, got '%s'",
                         call->item);
+        return false;
+    }
+    *out = strtoull(call->item, NULL, 10);
+    return true;
+}
+
+void cvg__handle_explain(struct cvg__server *s, struct cvg__call *call)
+{
+    struct cvg_explanation why;
+    uint64_t id;
+    if (!cvg__request_id(call, &id)) {
         return;
     }
-    uint64_t id = strtoull(call->item, NULL, 10);
     if (cvg_engine_explain(s->engine, id, &why) != CVG_OK) {
         cvg__call_error(call, 404,
                         "request %s is not known, or ended too long ago",

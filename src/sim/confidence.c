@@ -15,7 +15,11 @@
 
 bool cvg__confidence_init(struct cvg_sim *sim, size_t most_batches)
 {
-    if (sim->options.policy->exits->next == NULL) {
+    bool several = false; /* exits, at which somebody may ask */
+    for (size_t v = 0; v < sim->box->n_variants; v++) {
+        several = several || sim->box->variants[v].n_exits > 1;
+    }
+    if (!several) {
         return true;
     }
     sim->n_answers = most_batches;

@@ -251,6 +251,10 @@ static void workload_event(struct cvg_sim *sim,
     case CVG_WORKLOAD_SLO:
         event.app.app = e->app;
         event.app.slo = e->slo;
+        event.app.new_conditions = e->new_conditions;
+        event.app.conditions = e->conditions;
+        event.app.new_objective = e->new_objective;
+        event.app.objective = e->objective;
         step(sim, &event);
         break;
     case CVG_WORKLOAD_RATE:

@@ -186,6 +186,18 @@ class Profile(unittest.TestCase):
         self.assertEqual(rows[1]["switch_ms"], "2.5")  # not ours to measure
         self.assertEqual(rows[3]["source"], "kept")
 
+    def test_what_is_not_measured_stays(self):
+        head = ",".join(VARIANTS_COLUMNS)
+        self.variants.write_text(
+            head + ",gflop\n"
+            "fashion-s,0,0.5,top1,,1,1,1,0,old,0.125\n"
+            "another,0,0.5,top1,,1,1,1,0,kept,\n")
+        self.measure("--variant", "fashion-s", "--dataset", self.dataset())
+        rows = {r["variant"]: r for r in read(self.variants)}
+        self.assertEqual(rows["fashion-s"]["gflop"], "0.125")
+        self.assertNotEqual(rows["fashion-s"]["source"], "old")
+        self.assertEqual(rows["another"]["gflop"], "")
+
     def refuse(self, text, *args, code=2):
         before = sorted(self.folder.iterdir())
         result = self.run_profile(*args, code=code)

@@ -1,5 +1,6 @@
-/* A condition as text. One that is none is told by column; one that is gives
- * the same answer twice, whatever is known. */
+/* A condition, or a set of them, as text. One that is none is told by column;
+ * one that is gives the same answer twice, whatever is known, and what a set
+ * keeps of its text is that set again. */
 #include <convergo/condition.h>
 
 #include <math.h>
@@ -7,6 +8,30 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_set(const char *text, const struct cvg_metrics *known)
+{
+    struct cvg_conditions *set = NULL, *again = NULL;
+    struct cvg_error err = {.text = ""};
+    if (cvg_conditions_parse(text, &set, &err) != CVG_OK) {
+        if (strncmp(err.text, "column ", 7) != 0) {
+            abort();
+        }
+        return;
+    }
+    if (cvg_conditions_parse(set->text, &again, NULL) != CVG_OK ||
+        strcmp(set->text, again->text) != 0 || set->n != again->n) {
+        abort();
+    }
+    for (uint32_t exit = 0; exit <= set->n; exit++) {
+        if (cvg_conditions_hold(set, exit, known) !=
+            cvg_conditions_hold(again, exit, known)) {
+            abort();
+        }
+    }
+    cvg_conditions_free(set);
+    cvg_conditions_free(again);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -31,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         (void)cvg_condition_holds(&c, &unknown);
     }
+    try_set(text, &known);
     free(text);
     return 0;
 }

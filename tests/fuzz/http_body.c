@@ -75,6 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         reply(&infer);
     }
     cvg__infer_reset(&infer);
+    struct cvg__infer bounds = {.rows = 0};
+    for (int of_app = 0; of_app < 2; of_app++) {
+        (void)cvg__bounds_parse(&bounds, of_app, body, size, &err);
+    }
     free(body);
     return 0;
 }

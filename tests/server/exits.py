@@ -46,13 +46,13 @@ class Exits(_server.Case):
         s = self.server("predictive", EMULATED, ms=30)
         for bounds, exit in (
                 ({}, 2),
-                ({"slo_deadline_us": 75000}, 1),
-                ({"slo_deadline_us": 45000}, 0),
                 ({"slo_min_accuracy": 0.5}, 0),
                 ({"slo_min_accuracy": 0.8}, 1),
                 ({"slo_min_accuracy": 0.85}, 2),
                 ({"slo_max_energy_mj": 190}, 2),
-                ({"slo_max_energy_mj": 130}, 1)):
+                ({"slo_max_energy_mj": 130}, 1),
+                ({"slo_deadline_us": 75000}, 1),
+                ({"slo_deadline_us": 45000}, 0)):
             with self.subTest(bounds=bounds):
                 reply = self.answer(s, bounds)
                 self.assertEqual(reply["exit"], exit)

@@ -31,7 +31,7 @@ APPS = ["{name: belt, family: fam, slo: {deadline: 60ms, accuracy: 0.85}}",
 def blocks(data):
     """(kind, payload) of each block of a record, by docs/record.md."""
     magic, version = struct.unpack_from("<8sI", data)
-    assert (magic, version) == (b"CVGRECRD", 4)
+    assert (magic, version) == (b"CVGRECRD", 5)
     at, number = 16, 0
     while at < len(data):
         mark, n, kind, size, crc = struct.unpack_from("<4sIIII", data, at)

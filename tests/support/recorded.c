@@ -3,6 +3,7 @@
 
 #include "support/record_box.h"
 #include "support/world.h"
+#include <convergo/condition.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,8 +43,11 @@ void recorded_start(struct recorded *r, const char *policy,
         cvg_config_read_box(box.items, box.n, 0, NULL, &r->box, &err), CVG_OK);
     assert_int_equal(
         policy == NULL ? cvg_policy_from_spec(&r->box->policy, &r->policy, &err)
-                       : cvg_policy_parse(policy, NULL, &r->policy, &err),
+                       : cvg_policy_on_box(r->box, policy, &r->policy, &err),
         CVG_OK);
+    assert_int_equal(cvg_conditions_parse("never; response_time > 20ms",
+                                          &r->conditions, &err),
+                     CVG_OK);
     assert_int_equal(cvg_recorder_open(&o, &r->recorder, &err), CVG_OK);
     struct cvg_sim_options sim = {.box = r->box,
                                   .policy = &r->policy,
@@ -72,6 +76,12 @@ static void inject(struct recorded *r, enum cvg_event_type type, cvg_time at,
                                                  1U << CVG_SLO_ENERGY,
                                      .deadline = CVG_MS(15),
                                      .energy_j = 8e-3};
+    } else if (type == CVG_EV_BOUNDS) {
+        e.bounds = (struct cvg_bounds){.request = thing,
+                                       .overrides = 1U << CVG_SLO_DEADLINE,
+                                       .slo = {.deadline = CVG_MS(30)},
+                                       .new_conditions = state,
+                                       .conditions = r->conditions};
     } else {
         e.request = thing;
     }
@@ -92,9 +102,13 @@ void recorded_run(struct recorded *r, unsigned n)
                                         .deadline = CVG_MS(11 + i % 5),
                                         .accuracy = i % 3 == 0 ? 0.94 : 0.99};
         }
+        a.conditions = i % 29 == 3 ? r->conditions : NULL;
         assert_true(cvg_sim_arrive(r->sim, CVG_MS(i), &a) != 0);
         if (i % 19 == 6) {
             inject(r, CVG_EV_CANCEL, CVG_MS(i) + CVG_US(1500), i, false);
+        }
+        if (i % 31 == 6) {
+            inject(r, CVG_EV_BOUNDS, CVG_MS(i) + CVG_US(1500), i, i % 2 == 0);
         }
         if (i % 23 == 6) {
             inject(r, CVG_EV_GIVE_UP, CVG_MS(i) + CVG_US(1500), i, false);
@@ -113,6 +127,7 @@ enum cvg_status recorded_end(struct recorded *r, struct cvg_error *err)
 {
     enum cvg_status status = cvg_recorder_close(r->recorder, err);
     cvg_sim_destroy(r->sim);
+    cvg_conditions_free(r->conditions);
     cvg_box_destroy(r->box);
     return status;
 }

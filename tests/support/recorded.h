@@ -12,6 +12,7 @@ struct recorded {
     struct cvg_policy policy;
     struct cvg_sim *sim;
     struct cvg_recorder *recorder;
+    struct cvg_conditions *conditions; /* of some requests */
 };
 
 /* A file name that is not taken yet. */
@@ -21,7 +22,8 @@ void recorded_name(char path[64]);
 void recorded_start(struct recorded *r, const char *policy,
                     const struct cvg_record_options *options);
 /* `n` arrivals of both apps, one a millisecond; cancels, a device that goes
- * and comes, an SLO that changes, a variant out and in, a drain at the end. */
+ * and comes, an SLO and conditions that change, a variant out and in, a drain
+ * at the end. */
 void recorded_run(struct recorded *r, unsigned n);
 /* Returns what closing the record did. */
 enum cvg_status recorded_end(struct recorded *r, struct cvg_error *err);

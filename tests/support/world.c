@@ -1,6 +1,7 @@
 /* Boxes in a few lines, and decisions as text. */
 #include "support/world.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,6 +73,9 @@ struct cvg_variant *world_variant(struct world *w, const char *name,
     v->name = copy(name);
     v->n_exits = 1;
     v->accuracy[0] = accuracy;
+    for (size_t k = 0; k < CVG_MAX_EXITS; k++) {
+        v->flop[k] = NAN;
+    }
     v->weights_bytes = 1 << 20;
     v->memory_bytes = 1 << 20;
     return v;

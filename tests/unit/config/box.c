@@ -1,5 +1,8 @@
 /* A correct box becomes exactly this struct. */
 #include "texts.h"
+#include <convergo/condition.h>
+
+#include <math.h>
 
 static void test_devices(void **state)
 {
@@ -251,6 +254,85 @@ static void test_shared_profile(void **state)
     free(text);
 }
 
+/* One text, or a list of them; each is one for an exit. */
+static void test_conditions(void **state)
+{
+    (void)state;
+    static const char *const given[] = {
+        "conditions: never; response_time>20ms",
+        "conditions: [never, 'response_time > 20ms']",
+        "conditions:\n      - never\n      - response_time > 20ms",
+    };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        char *text = edited(box_text, "queue: 50", given[i]);
+        struct cvg_box *box = NULL;
+        struct cvg_error err = {.text = ""};
+        if (read_box(text, profile_text, variants_text, 0, NULL, &box, &err)) {
+            fail_msg("%s", err.text);
+        }
+        assert_string_equal(box->apps[0].conditions->text,
+                            "never; response_time > 20ms");
+        assert_null(box->apps[1].conditions);
+        cvg_box_destroy(box);
+        free(text);
+    }
+}
+
+static void test_settings_of_exits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double w;
+    } cases[] = {{"1800J/h", 0.5}, {"3.6kJ/h", 1}, {"250mW", 0.25}, {"2W", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char policy[80];
+        struct cvg_box *box = NULL;
+        struct cvg_error err = {.text = ""};
+        (void)snprintf(policy, sizeof policy,
+                       "{exits: energy-budget, budget: %s, confidence: 0}",
+                       cases[i].text);
+        char *text = edited(box_text, "{name: convergo}", policy);
+        if (read_box(text, profile_text, variants_text, 0, NULL, &box, &err)) {
+            fail_msg("%s", err.text);
+        }
+        assert_true(fabs(box->policy.budget_w - cases[i].w) < 1e-12);
+        assert_true(box->policy.has_confidence && box->policy.confidence == 0);
+        assert_false(box->policy.has_margin);
+        cvg_box_destroy(box);
+        free(text);
+    }
+}
+
+/* The computation of a stage, in a column that may be left out or empty. */
+static void test_gflop(void **state)
+{
+    (void)state;
+    static const char with[] =
+        "variant,exit,accuracy,metric,dataset,samples,weights_mib,memory_mib,"
+        "sparsity,source,gflop\n"
+        "small,0,0.6,top1,i,1,4,16,0.5,made up,0.25\n"
+        "small,1,0.7,top1,i,1,4,16,0.5,made up,\n"
+        "large,0,0.8,top1,i,1,25,120,,made up,4.1\n"
+        "face,0,0.9,ap,f,1,1.5,,,made up,0\n";
+    struct cvg_box *box = NULL;
+    struct cvg_error err = {.text = ""};
+    if (read_box(box_text, profile_text, with, 0, NULL, &box, &err)) {
+        fail_msg("%s", err.text);
+    }
+    assert_true(box->variants[0].flop[0] == 0.25e9);
+    assert_true(isnan(box->variants[0].flop[1]));
+    assert_true(box->variants[1].flop[0] == 4.1e9);
+    assert_true(box->variants[2].flop[0] == 0);
+    assert_true(isnan(box->variants[2].flop[1]));
+    cvg_box_destroy(box);
+    if (read_box(box_text, profile_text, variants_text, 0, NULL, &box, &err)) {
+        fail_msg("%s", err.text);
+    }
+    assert_true(isnan(box->variants[0].flop[0]));
+    cvg_box_destroy(box);
+}
+
 /* For `convergo profile`: nothing was measured yet. */
 static void test_unmeasured(void **state)
 {
@@ -323,6 +405,10 @@ static void test_warnings(void **state)
     expect_warnings("energy: 60mJ", "energy: 4mJ",
                     "b/box.yaml:29:69: warning: app 'door' allows 4mJ for an "
                     "answer, the least of family 'imagenet' is 4.2mJ\n");
+    expect_warnings("queue: 50", "conditions: never; always", "");
+    expect_warnings("queue: 50", "conditions: never; never; always",
+                    "b/box.yaml:32:17: warning: app 'door' has 3 conditions, "
+                    "no variant of family 'imagenet' has more than 2 exits\n");
     expect_warnings("metric: top1", "metric: top-5",
                     "b/variants.csv:2:1: warning: the accuracy of 'small' is "
                     "'top1', that of its family 'imagenet' is 'top-5'\n"
@@ -369,6 +455,9 @@ int main(void)
         cmocka_unit_test(test_alias),
         cmocka_unit_test(test_shared_profile),
         cmocka_unit_test(test_unmeasured),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_settings_of_exits),
+        cmocka_unit_test(test_gflop),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_policy_places),
     };

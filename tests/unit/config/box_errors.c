@@ -69,6 +69,14 @@ static const struct spoilt top[] = {
      "b/box.yaml:5:17: burst: '0.5' is out of range: 1 to 100"},
     {"{name: convergo}", "{headroom: 101}",
      "b/box.yaml:5:20: headroom: '101' is out of range: 1 to 100"},
+    {"{name: convergo}", "{confidence: 1.1}",
+     "b/box.yaml:5:22: confidence: '1.1' is out of range: 0 to 1"},
+    {"{name: convergo}", "{budget: 10}",
+     "b/box.yaml:5:18: budget: '10' is no energy in a time: give a number with "
+     "one of the units J/h, kJ/h, mW, W, for example 1800J/h"},
+    {"{name: convergo}", "{budget: 0W}",
+     "b/box.yaml:5:18: budget: '0W' is out of range: more than 0, at most "
+     "1000000W"},
     {"{name: convergo}", "{margin: -1}",
      "b/box.yaml:5:18: margin: '-1' is out of range: 0 to 10"},
     {"{name: convergo}", "{period: 0s}",
@@ -284,6 +292,21 @@ static const struct spoilt apps[] = {
      "b/box.yaml:31:12: relax: a list is expected: [..., ...]"},
     {"queue: 50", "queue: 0",
      "b/box.yaml:32:12: queue: '0' is no whole number from 1 to 1000000"},
+    {"queue: 50", "conditions: never; exit > 1ms",
+     "b/box.yaml:32:17: conditions: column 15: exit: '1ms' is no finite "
+     "number: give one such as 0.75"},
+    {"queue: 50", "conditions: [never, 'always; never']",
+     "b/box.yaml:32:25: conditions: column 7: and, or or the end is expected, "
+     "not ';'"},
+    {"queue: 50", "conditions: [never, confidnce > 0.9]",
+     "b/box.yaml:32:25: conditions: column 1: no metric 'confidnce'; did you "
+     "mean 'confidence'?"},
+    {"queue: 50", "conditions: []",
+     "b/box.yaml:32:5: conditions: 0 given, at least 1 is needed"},
+    {"queue: 50", "conditions: ''",
+     "b/box.yaml:32:17: conditions: column 1: a metric (response_time, "
+     "confidence, accuracy, energy, computation, exit), always, never, not or "
+     "( is expected, not the end"},
 };
 
 static void expect_all(const struct spoilt *cases, size_t n)

@@ -201,6 +201,87 @@ static void random_ones(void **state)
     }
 }
 
+/* --- one for each exit ---------------------------------------------------- */
+
+static struct cvg_conditions *set_of(const char *text)
+{
+    struct cvg_conditions *set = NULL;
+    struct cvg_error err;
+    if (cvg_conditions_parse(text, &set, &err) != CVG_OK) {
+        fail_msg("%s: %s", text, err.text);
+    }
+    return set;
+}
+
+/* The last one holds for all exits beyond. */
+static void one_for_each_exit(void **state)
+{
+    (void)state;
+    struct cvg_conditions *set =
+        set_of("never; response_time > 20ms; exit == 7");
+    assert_int_equal(set->n, 3);
+    assert_false(cvg_conditions_hold(set, 0, &here));
+    assert_true(cvg_conditions_hold(set, 1, &here));
+    struct cvg_metrics later = here;
+    later.value[CVG_METRIC_EXIT] = 7;
+    assert_false(cvg_conditions_hold(set, 2, &here));
+    assert_true(cvg_conditions_hold(set, 7, &later));
+    assert_true(cvg_conditions_hold(set, UINT32_MAX, &later));
+    cvg_conditions_free(set);
+    cvg_conditions_free(NULL);
+}
+
+/* The text that it keeps is the same however it is spaced, and the same set
+ * again. */
+static void a_set_keeps_its_text(void **state)
+{
+    (void)state;
+    static const char *const spaced[] = {
+        "not (exit == 0 or (confidence >= 0.9)) and always; never",
+        "not(exit==0 or(confidence>=0.9))and always;never",
+        " \tnot  (  exit == 0\nor ( confidence >=0.9 ) ) and always ;\n never ",
+    };
+    for (size_t i = 0; i < sizeof spaced / sizeof *spaced; i++) {
+        struct cvg_conditions *set = set_of(spaced[i]);
+        struct cvg_conditions *again = set_of(set->text);
+        assert_string_equal(set->text, spaced[0]);
+        assert_string_equal(again->text, spaced[0]);
+        cvg_conditions_free(set);
+        cvg_conditions_free(again);
+    }
+}
+
+static void what_is_no_set_is_told_where(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "column 1: a metric"},
+        {"always;", "column 8: a metric"},
+        {";always", "column 1: a metric"},
+        {"never; ; always", "column 8: a metric"},
+        {"never; response_tme > 1ms",
+         "column 8: no metric 'response_tme'; did you mean 'response_time'?"},
+        {"never; always always", "column 15: and, or, ; or the end"},
+        {"never, always", "column 6: and, or, ; or the end is expected, not "
+                          "','"},
+        {"never;never;never;never;never;never;never;never;never;never;never;"
+         "never;never;never;never;never;never",
+         "column 97: more than 16 conditions"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cvg_conditions *set = NULL;
+        struct cvg_error err = {.text = ""};
+        assert_int_equal(cvg_conditions_parse(cases[i].text, &set, &err),
+                         CVG_CONFIG);
+        assert_null(set);
+        if (strncmp(err.text, cases[i].says, strlen(cases[i].says)) != 0) {
+            fail_msg("'%s': '%s'", cases[i].text, err.text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +290,9 @@ int main(void)
         cmocka_unit_test(what_is_none_is_told_where),
         cmocka_unit_test(there_is_a_limit),
         cmocka_unit_test(random_ones),
+        cmocka_unit_test(one_for_each_exit),
+        cmocka_unit_test(a_set_keeps_its_text),
+        cmocka_unit_test(what_is_no_set_is_told_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,8 +236,8 @@ static void test_equal_percentiles(void **state)
 static const struct spoilt variants[] = {
     {NULL, "",
      "b/variants.csv:1:1: the file is empty: the header variant,exit,accuracy,"
-     "metric,dataset,samples,weights_mib,memory_mib,sparsity,source is "
-     "expected"},
+     "metric,dataset,samples,weights_mib,memory_mib,sparsity,"
+     "source[,gflop] is expected"},
     {"small,0,0.6", "small,0,1.6",
      "b/variants.csv:2:9: accuracy: '1.6' is out of range: 0 to 1"},
     {"small,0,0.6", "small,0,-0.1",

@@ -3,6 +3,7 @@
  * is failed, for n = 0, 1, 2, ... until reading succeeds. (libfyaml's own are
  * not ours to fail.) */
 #include "config/name_set.h"
+#include "config/shared_sets.h"
 #include "texts.h"
 
 static long left = -1; /* allocations until one fails; negative: none does */
@@ -45,13 +46,15 @@ static void test_box(void **state)
 {
     (void)state;
     enum cvg_status status = CVG_NOMEM;
+    char *text = edited(box_text, "queue: 50",
+                        "conditions: [never, response_time > 20ms]");
     for (long n = 0; status != CVG_OK; n++) {
         struct cvg_box *box = NULL;
         struct cvg_error err = {.text = ""};
         struct cvg_config_notes notes = {.warn = NULL};
         left = n;
-        status = read_box(box_text, profile_text, variants_text, 0, &notes,
-                          &box, &err);
+        status =
+            read_box(text, profile_text, variants_text, 0, &notes, &box, &err);
         left = -1;
         if (status != CVG_OK) {
             assert_int_equal(status, CVG_NOMEM);
@@ -60,6 +63,24 @@ static void test_box(void **state)
         }
         cvg_box_destroy(box);
         assert_true(n < 10000);
+    }
+    free(text);
+}
+
+/* A set is shared, or there is none. */
+static void test_shared_sets(void **state)
+{
+    (void)state;
+    enum cvg_status status = CVG_NOMEM;
+    for (long n = 0; status != CVG_OK; n++) {
+        struct cvg_shared_sets sets = {.n_unused = 0};
+        struct cvg_shared_set *set = NULL;
+        left = n;
+        status = cvg_shared_sets_take(&sets, "never; always", &set, NULL);
+        left = -1;
+        assert_true(status == CVG_OK ? set != NULL
+                                     : status == CVG_NOMEM && set == NULL);
+        cvg_shared_sets_fini(&sets);
     }
 }
 
@@ -140,9 +161,8 @@ static void test_name_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_box),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_workload),
+        cmocka_unit_test(test_box),      cmocka_unit_test(test_shared_sets),
+        cmocka_unit_test(test_texts),    cmocka_unit_test(test_workload),
         cmocka_unit_test(test_name_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

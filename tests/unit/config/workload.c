@@ -1,5 +1,6 @@
 /* Workloads: a correct one becomes this struct; a wrong one is named. */
 #include "texts.h"
+#include <convergo/condition.h>
 
 static enum cvg_status read_workload(const char *text,
                                      const struct cvg_box *box,
@@ -206,16 +207,19 @@ static const struct spoilt wrong[] = {
      "b/workload.yaml:10:38: slowdown: '0.5' is out of range: 1 to 1000"},
     {"device: gpu, slowdown: 2.0", "device: gpu",
      "b/workload.yaml:10:6: event: give 'device' with 'state' or 'slowdown', "
-     "or 'app' with 'slo' or 'rate'"},
+     "or 'app' with 'slo', 'conditions' or 'rate'"},
     {"device: gpu, slowdown: 2.0", "app: door, slowdown: 2.0",
      "b/workload.yaml:10:6: event: give 'device' with 'state' or 'slowdown', "
-     "or 'app' with 'slo' or 'rate'"},
+     "or 'app' with 'slo', 'conditions' or 'rate'"},
     {"state: up", "state: up, for: 3s",
      "b/workload.yaml:12:40: for: it goes with 'state: down' or 'slowdown' "
      "only"},
     {"rate: 90/s", "rate: 90/s, for: 3s",
      "b/workload.yaml:8:38: for: it goes with 'state: down' or 'slowdown' "
      "only"},
+    {"slo: {deadline: 20ms}", "conditions: never; exit > 1s",
+     "b/workload.yaml:11:38: conditions: column 15: exit: '1s' is no finite "
+     "number: give one such as 0.75"},
     {"{deadline: 20ms}", "{}",
      "b/workload.yaml:11:26: slo: it is empty: give what changes, for example "
      "{deadline: 20ms}"},
@@ -344,6 +348,31 @@ static void test_wrong_traces(void **state)
     cvg_box_destroy(box);
 }
 
+/* Beside an SLO or alone. */
+static void conditions_of_an_event(void **state)
+{
+    (void)state;
+    struct cvg_box *box = good_box();
+    char *text = edited(workload_text, "slo: {deadline: 20ms}",
+                        "slo: {deadline: 20ms}, conditions: never;always");
+    struct cvg_workload *w = good_workload(text, box);
+    const struct cvg_workload_event *e = &w->events[2];
+    assert_int_equal(e->type, CVG_WORKLOAD_SLO);
+    assert_true(e->new_conditions && cvg_slo_has(&e->slo, CVG_SLO_DEADLINE));
+    assert_string_equal(e->conditions->text, "never; always");
+    assert_false(w->events[3].new_conditions);
+    cvg_workload_destroy(w);
+    free(text);
+    text = edited(workload_text, "slo: {deadline: 20ms}",
+                  "conditions: [never, exit == 1]");
+    w = good_workload(text, box);
+    assert_string_equal(w->events[2].conditions->text, "never; exit == 1");
+    assert_int_equal(w->events[2].slo.declared, 0);
+    cvg_workload_destroy(w);
+    free(text);
+    cvg_box_destroy(box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_without_box),
         cmocka_unit_test(test_trace),
         cmocka_unit_test(test_wrong_traces),
+        cmocka_unit_test(conditions_of_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

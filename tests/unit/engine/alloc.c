@@ -3,6 +3,7 @@
  * allocation. */
 #include "base/rng.h"
 #include "support/world.h"
+#include <convergo/condition.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,13 +81,21 @@ static void busy_box(struct world *w)
     static const char *const variants[] = {"v0", "v1", "v2"};
     static const char *const devices[] = {"gpu", "tpu", "cpu"};
     for (int v = 0; v < 3; v++) {
-        world_variant(w, variants[v], 0.7 + 0.1 * v);
+        struct cvg_variant *variant =
+            world_variant(w, variants[v], 0.7 + 0.1 * v);
+        if (v == 1) {
+            world_exit(variant, 0.85);
+        }
     }
     for (int v = 0; v < 3; v++) {
         for (int d = 0; d < 3; d++) {
             double ms = (v + 1) * (d + 1) * 2;
             world_profile(w, variants[v], devices[d], 1, ms, ms);
             world_profile(w, variants[v], devices[d], 8, ms * 4, ms * 3);
+            if (v == 1) {
+                world_profile_stage(w, "v1", 1, devices[d], 1, ms, ms);
+                world_profile_stage(w, "v1", 1, devices[d], 8, 4 * ms, 3 * ms);
+            }
         }
     }
     struct cvg_app *a = world_app(w, "a0");
@@ -103,11 +112,27 @@ static void busy_box(struct world *w)
     world_app(w, "a2")->queue_limit = 50;
 }
 
+static void change_bounds(struct world *w, cvg_time at, uint64_t id,
+                          const struct cvg_conditions *set)
+{
+    struct cvg_event event = {.type = CVG_EV_BOUNDS, .at = at};
+    event.bounds.request = id;
+    event.bounds.overrides = 1U << CVG_SLO_DEADLINE;
+    event.bounds.slo.deadline = CVG_MS(40);
+    event.bounds.new_conditions = id % 2 == 0;
+    event.bounds.conditions = set;
+    cvg_sim_inject(w->sim, &event);
+}
+
 static void busy_run(const char *policy)
 {
     struct world w;
     struct cvg_rng rng;
     cvg_rng_init(&rng, 1, 2, 3);
+    struct cvg_conditions *set = NULL;
+    assert_int_equal(
+        cvg_conditions_parse("never; response_time > 20ms", &set, NULL),
+        CVG_OK);
     busy_box(&w);
     world_start(&w, policy);
     cvg_time at = 0;
@@ -120,7 +145,11 @@ static void busy_run(const char *policy)
         if (below(&rng, 10) == 0) {
             a.timeout = CVG_MS(30);
         }
+        a.conditions = below(&rng, 4) == 0 ? set : NULL;
         world_arrive_with(&w, at, &a);
+        if (below(&rng, 10) == 0) {
+            change_bounds(&w, at + CVG_MS(2), id, set);
+        }
         if (below(&rng, 20) == 0) {
             world_cancel(&w, at + CVG_MS(5), id);
         }
@@ -132,6 +161,8 @@ static void busy_run(const char *policy)
         struct cvg_event event = {.type = CVG_EV_APP, .at = CVG_S(i)};
         event.app.slo.declared = 1U << CVG_SLO_DEADLINE;
         event.app.slo.deadline = CVG_MS(30 + i);
+        event.app.new_conditions = true;
+        event.app.conditions = i % 2 == 0 ? set : NULL;
         cvg_sim_inject(w.sim, &event);
         event = (struct cvg_event){.type = CVG_EV_MODEL, .at = CVG_S(i)};
         event.model.variant = (uint32_t)i % 3;
@@ -147,6 +178,7 @@ static void busy_run(const char *policy)
                  (unsigned long long)steps, (unsigned long long)w.replies);
     }
     world_fini(&w);
+    cvg_conditions_free(set);
 }
 
 static void no_allocation_in_a_step(void **state)

@@ -2,6 +2,7 @@
  * once; one goes on from where it was, on the device that has its features;
  * what is kept is released or used, once. */
 #include "support/random_box.h"
+#include <convergo/condition.h>
 
 #include <stdio.h>
 
@@ -10,6 +11,7 @@
 struct run {
     struct world w;
     char name[96];
+    bool conditions; /* some have conditions */
     struct {
         uint32_t device, exit; /* where its features are */
         bool kept, ended;
@@ -133,6 +135,55 @@ static void see(struct world *w, const struct cvg_event *event,
     }
 }
 
+/* --- conditions ----------------------------------------------------------- */
+
+#define SETS 4U
+static const struct cvg_conditions *sets[SETS + 1]; /* the last one: none */
+
+static void make_sets(void)
+{
+    static const char *const texts[SETS] = {
+        "never", "always", "never; response_time > 20ms; always",
+        "confidence >= 0.7 or response_time > 50ms"};
+    for (uint32_t i = 0; i < SETS; i++) {
+        struct cvg_conditions *set = NULL;
+        assert_int_equal(cvg_conditions_parse(texts[i], &set, NULL), CVG_OK);
+        sets[i] = set;
+    }
+}
+
+static void free_sets(void)
+{
+    for (uint32_t i = 0; i < SETS; i++) {
+        cvg_conditions_free(sets[i]);
+    }
+}
+
+static void change_a_request(struct world *w, struct cvg_rng *rng, cvg_time at,
+                             uint64_t id)
+{
+    struct cvg_event event = {.type = CVG_EV_BOUNDS, .at = at};
+    event.bounds.request = id;
+    event.bounds.overrides = random_below(rng, 1U << CVG_SLO_KINDS);
+    event.bounds.slo = (struct cvg_slo){
+        .deadline = CVG_MS(1 + random_below(rng, 300)),
+        .accuracy = 0.1 * random_below(rng, 10),
+        .energy_j = 0.01 * random_below(rng, 10),
+    };
+    event.bounds.new_conditions = random_below(rng, 2) == 0;
+    event.bounds.conditions = sets[random_below(rng, SETS + 1)];
+    cvg_sim_inject(w->sim, &event);
+}
+
+static void change_an_app(struct world *w, struct cvg_rng *rng)
+{
+    struct cvg_event event = {.type = CVG_EV_APP,
+                              .at = CVG_MS(random_below(rng, 900))};
+    event.app.new_conditions = true;
+    event.app.conditions = sets[random_below(rng, SETS + 1)];
+    cvg_sim_inject(w->sim, &event);
+}
+
 static void load(struct run *r, struct cvg_rng *rng)
 {
     struct world *w = &r->w;
@@ -146,7 +197,13 @@ static void load(struct run *r, struct cvg_rng *rng)
             a.overrides = 1U << CVG_SLO_DEADLINE;
             a.bounds.deadline = CVG_MS(1 + random_below(rng, 300));
         }
+        if (r->conditions && random_below(rng, 3) == 0) {
+            a.conditions = sets[random_below(rng, SETS)];
+        }
         world_arrive_with(w, at, &a);
+        if (r->conditions && random_below(rng, 6) == 0) {
+            change_a_request(w, rng, at + CVG_MS(random_below(rng, 40)), id);
+        }
         if (random_below(rng, 15) == 0) {
             world_cancel(w, at + CVG_MS(random_below(rng, 40)), id);
         }
@@ -158,12 +215,16 @@ static void load(struct run *r, struct cvg_rng *rng)
         event.app.slo.declared = 1U << CVG_SLO_DEADLINE;
         event.app.slo.deadline = CVG_MS(5 + random_below(rng, 400));
         cvg_sim_inject(w->sim, &event);
+        if (r->conditions) {
+            change_an_app(w, rng);
+        }
     }
     world_device_state(w, CVG_MS(300), w->box->devices[0].name, false);
     world_device_state(w, CVG_MS(350), w->box->devices[0].name, true);
 }
 
-static void run_to_the_end(struct run *r, uint64_t seed, const char *policy)
+static void run_to_the_end(struct run *r, uint64_t seed, const char *policy,
+                           bool conditions)
 {
     static const struct random_box like = {.max_devices = 3,
                                            .max_variants = 3,
@@ -173,11 +234,13 @@ static void run_to_the_end(struct run *r, uint64_t seed, const char *policy)
                                            .switches = true};
     struct cvg_rng rng;
     memset(r, 0, sizeof *r);
-    (void)snprintf(r->name, sizeof r->name, "%s, seed %u", policy,
-                   (unsigned)seed);
+    r->conditions = conditions;
+    (void)snprintf(r->name, sizeof r->name, "%s%s, seed %u", policy,
+                   conditions ? ", conditions" : "", (unsigned)seed);
     cvg_rng_init(&rng, seed, 0, 0);
     world_init(&r->w);
     random_box_fill(&r->w, &rng, &like);
+    r->w.box->policy.budget_w = 0.5;
     r->w.watch = see;
     r->w.context = r;
     r->w.seed = seed;
@@ -196,33 +259,54 @@ static void every_rule_keeps_the_laws(void **state)
     (void)state;
     static const char *const orders[] = {"edf", "fifo", "least-slack"};
     static const char *const batchings[] = {"greedy", "none", "deadline"};
-    static const char *const rules[] = {"last",       "reactive", "anytime",
-                                        "predictive", "accuracy", "confidence"};
+    static const char *const rules[] = {
+        "last",     "reactive",   "anytime", "predictive",
+        "accuracy", "confidence", "alert",   "energy-budget"};
     uint32_t resumed = 0, early = 0;
     uint64_t seed = 1;
+    make_sets();
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            for (int k = 0; k < 6; k++) {
+            for (int k = 0; k < 8; k++) {
                 for (int n = 0; n < 4; n++) {
                     static struct run r;
                     char policy[80];
                     (void)snprintf(policy, sizeof policy,
                                    "order=%s,batching=%s,exits=%s", orders[i],
                                    batchings[j], rules[k]);
-                    run_to_the_end(&r, seed++, policy);
+                    run_to_the_end(&r, seed++, policy, n % 2 == 1);
                     resumed += r.resumed;
                     early += r.answered_early;
                 }
             }
         }
     }
+    free_sets();
     assert_true(resumed > 1000 && early > 500);
+}
+
+/* Those that decide jointly know of no conditions. */
+static void joint_policies_keep_them_too(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"convergo", "clockwork", "jellyfish",
+                                           "proteus"};
+    uint32_t resumed = 0;
+    make_sets();
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        static struct run r;
+        run_to_the_end(&r, seed, policies[seed % 4], true);
+        resumed += r.resumed;
+    }
+    free_sets();
+    assert_true(resumed > 200);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_keeps_the_laws),
+        cmocka_unit_test(joint_policies_keep_them_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* What is sent, in which order, with which bounds. */
 #include "load/plan.h"
+#include <convergo/condition.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,6 +140,31 @@ static void nobody_can_break_a_live_device(void **state)
     cvg__plan_fini(&f.plan);
 }
 
+/* An event that changes conditions alone is nothing to judge by: it is sent
+ * along with what comes after. */
+static void conditions_are_sent_along(void **state)
+{
+    (void)state;
+    struct fixture f = make();
+    struct cvg_conditions set = {.text = "always"};
+    f.events[0] = (struct cvg_workload_event){.at = CVG_S(1),
+                                              .type = CVG_WORKLOAD_SLO,
+                                              .app = 1,
+                                              .new_conditions = true,
+                                              .conditions = &set};
+    start(&f, 1);
+    struct cvg__due due;
+    int with = 0;
+    while (cvg__plan_next(&f.plan, &due)) {
+        bool changed = due.app == 1 && due.at >= CVG_S(1);
+        assert_int_equal(due.type, CVG__DUE_REQUEST);
+        assert_ptr_equal(due.conditions, changed ? &set : NULL);
+        with += changed;
+    }
+    assert_in_range(with, 49, 51);
+    cvg__plan_fini(&f.plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +172,7 @@ int main(void)
         cmocka_unit_test(events_change_what_follows),
         cmocka_unit_test(a_trace_brings_its_own_bounds),
         cmocka_unit_test(nobody_can_break_a_live_device),
+        cmocka_unit_test(conditions_are_sent_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

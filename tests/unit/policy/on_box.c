@@ -201,6 +201,30 @@ static void what_is_wrong_is_refused(void **state)
     world_fini(&w);
 }
 
+/* Named by the box or in its place. */
+static void a_budget_must_be_there(void **state)
+{
+    (void)state;
+    struct world w;
+    struct cvg_policy p;
+    struct cvg_error err = {.text = ""};
+    room_for_one(&w);
+    assert_int_equal(cvg_policy_on_box(w.box, "exits=energy-budget", &p, &err),
+                     CVG_CONFIG);
+    assert_string_equal(err.text,
+                        "exits 'energy-budget' needs the key 'budget' of the "
+                        "box's policy, for example budget: 1800J/h");
+    w.box->policy.exits = strdup("energy-budget");
+    w.box->policy.file = "box.yaml";
+    w.box->policy.exits_at = (struct cvg_place){4, 17};
+    assert_int_equal(cvg_policy_on_box(w.box, NULL, &p, &err), CVG_CONFIG);
+    assert_non_null(strstr(err.text, "box.yaml:4:17: policy: exits 'energy"));
+    w.box->policy.budget_w = 0.5;
+    assert_int_equal(cvg_policy_on_box(w.box, NULL, &p, &err), CVG_OK);
+    assert_string_equal(p.exits->name, "energy-budget");
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test(parts_stay_as_named),
         cmocka_unit_test(parts_in_the_box_file_stay_as_named),
         cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(a_budget_must_be_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Records: written, read, cut off, damaged, full. */
 #include "support/recorded.h"
 #include "support/world.h"
+#include <convergo/condition.h>
 
 #include "base/crc32.h"
 #include "record/block.h"
@@ -65,6 +66,46 @@ static void test_a_run_and_its_replay_are_the_same(void **state)
         uint64_t steps = out.steps;
         assert_int_equal(cvg_record_replay(record, NULL, &out, &err), CVG_OK);
         assert_int_equal(out.steps, steps);
+        cvg_record_close(record);
+        (void)unlink(r.path);
+    }
+}
+
+/* Models with two exits, requests with conditions, and bounds that change. */
+static void test_stages_and_conditions(void **state)
+{
+    (void)state;
+    static const char profile[] =
+        RECORD_PROFILE "small,1,npu,1,2,2,2.2,2.5,4,9,made up\n"
+                       "small,1,npu,8,6,6,6.5,7,20,9,made up\n"
+                       "small,1,cpu,1,9,9,10,12,7,9,made up\n";
+    static const char variants[] =
+        RECORD_VARIANTS "small,1,0.93,top1,none,9,2,3,0,made up\n";
+    struct cvg_config_file files[3] = {
+        record_box_files[0],
+        {"profile.csv", profile, sizeof profile - 1},
+        {"variants.csv", variants, sizeof variants - 1}};
+    const struct cvg_config_texts texts = {.items = files, .n = 3};
+    const struct cvg_record_options options = {.texts = &texts, .waits = true};
+    static const char *const policies[] = {"order=edf,exits=predictive", "edf",
+                                           "convergo"};
+    for (size_t i = 0; i < 3; i++) {
+        struct recorded r;
+        struct cvg_record *record;
+        struct cvg_replay out;
+        struct cvg_error err = {.text = ""};
+        recorded_name(r.path);
+        recorded_start(&r, policies[i], &options);
+        recorded_run(&r, 600);
+        assert_int_equal(recorded_end(&r, &err), CVG_OK);
+        assert_int_equal(cvg_record_open(r.path, &record, &err), CVG_OK);
+        assert_int_equal(cvg_record_replay(record, NULL, &out, &err), CVG_OK);
+        if (out.differs) {
+            fail_msg("event %llu: %s\n%s\n%s", (unsigned long long)out.step,
+                     out.event, out.expected, out.got);
+        }
+        assert_true(out.events[CVG_EV_BOUNDS] > 10);
+        assert_true(out.actions[CVG_ACT_RELEASE] > 0);
         cvg_record_close(record);
         (void)unlink(r.path);
     }
@@ -182,17 +223,17 @@ static void test_what_is_no_record(void **state)
     assert_string_equal(err.text, "F: no record: it does not begin as one");
     recorded_file(&r, NULL, 20);
     unsigned char *bytes = recorded_bytes(r.path, &size);
-    /* Format 5, with the right sum. */
+    /* Format 6, with the right sum. */
     struct cvg_crc32 crc;
     cvg_crc32_init(&crc);
-    bytes[8] = 5;
+    bytes[8] = 6;
     uint32_t sum = cvg_crc32_of(&crc, bytes, 12);
     for (int i = 0; i < 4; i++) {
         bytes[12 + i] = (unsigned char)(sum >> 8 * i);
     }
     assert_int_equal(replay(bytes, size, &steps, &err), CVG_UNSUPPORTED);
-    assert_string_equal(err.text, "F: a record of format 5; this program reads "
-                                  "format 4");
+    assert_string_equal(err.text, "F: a record of format 6; this program reads "
+                                  "format 5");
     free(bytes);
     (void)unlink(r.path);
 }
@@ -311,6 +352,7 @@ static void test_a_file_that_is_given_up(void **state)
     cvg_recorder_discard(r.recorder);
     assert_int_equal(access(r.path, F_OK), -1);
     cvg_sim_destroy(r.sim);
+    cvg_conditions_free(r.conditions);
     cvg_box_destroy(r.box);
 }
 
@@ -318,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_and_its_replay_are_the_same),
+        cmocka_unit_test(test_stages_and_conditions),
         cmocka_unit_test(test_records_of_equal_runs_are_equal),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_every_byte),

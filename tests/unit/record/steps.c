@@ -24,6 +24,15 @@ static int free_box(void **state)
     return 0;
 }
 
+static struct cvg_shared_sets sets; /* of all that is read */
+
+static int free_sets(void **state)
+{
+    (void)state;
+    cvg_shared_sets_fini(&sets);
+    return 0;
+}
+
 /* Written and read; the caller frees `step`. */
 static size_t there_and_back(const struct cvg_box *box,
                              const struct cvg_event *event,
@@ -37,7 +46,8 @@ static size_t there_and_back(const struct cvg_box *box,
     cvg__code_write_actions(&c, actions);
     size_t size = (size_t)(c.out - bytes);
     assert_true(size <= room);
-    c = (struct cvg_codec){.box = box, .in = bytes, .end = bytes + size};
+    c = (struct cvg_codec){
+        .box = box, .sets = &sets, .in = bytes, .end = bytes + size};
     *step = (struct cvg_code_step){.n_actions = 0};
     assert_int_equal(cvg__code_read_event(&c, step), CVG_OK);
     assert_int_equal(cvg__code_read_actions(&c, step), CVG_OK);
@@ -54,7 +64,8 @@ static size_t there_and_back(const struct cvg_box *box,
         unsigned char *cut = malloc(n + 1);
         struct cvg_code_step part = {.n_actions = 0};
         memcpy(cut, bytes, n);
-        c = (struct cvg_codec){.box = box, .in = cut, .end = cut + n};
+        c = (struct cvg_codec){
+            .box = box, .sets = &sets, .in = cut, .end = cut + n};
         enum cvg_status status = cvg__code_read_event(&c, &part);
         status = status != CVG_OK ? status : cvg__code_read_actions(&c, &part);
         assert_int_equal(status, CVG_CONFIG);
@@ -176,7 +187,7 @@ static void test_other_events(void **state)
         {.type = CVG_EV_MODEL, .model = {1, true}},
         {.type = CVG_EV_TIMER},
         {.type = CVG_EV_DRAIN},
-        {.type = CVG_EV_APP, .app = {1, {.declared = 15, 1, 0.5, 30, 0.25}}},
+        {.type = CVG_EV_APP, .app = {.app = 1, .slo = {15, 1, 0.5, 30, 0.25}}},
         {.type = CVG_EV_SOLVE_FAILED},
     };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
@@ -188,6 +199,57 @@ static void test_other_events(void **state)
         }
         cvg__code_step_fini(&step);
     }
+}
+
+/* Conditions are carried as text, wherever they may stand. */
+static void test_conditions(void **state)
+{
+    const struct cvg_actions none = {NULL, 0};
+    struct cvg_conditions *set = NULL;
+    assert_int_equal(cvg_conditions_parse("never; exit == 1", &set, NULL),
+                     CVG_OK);
+    struct cvg_event events[] = {
+        {.type = CVG_EV_ARRIVAL,
+         .arrival = {.id = 1, .variant = CVG_ANY, .conditions = set}},
+        {.type = CVG_EV_APP,
+         .app = {.app = 1,
+                 .new_conditions = true,
+                 .conditions = set,
+                 .new_objective = true,
+                 .objective = CVG_OBJECTIVE_LATENCY}},
+        {.type = CVG_EV_BOUNDS,
+         .bounds = {.request = 7,
+                    .overrides = 1U << CVG_SLO_ENERGY,
+                    .slo = {.energy_j = 0.5},
+                    .new_conditions = true,
+                    .conditions = set}},
+        {.type = CVG_EV_BOUNDS, .bounds = {.request = 7}},
+    };
+    struct cvg_code_step step;
+    there_and_back(*state, &events[0], &none, &step);
+    assert_string_equal(step.event.arrival.conditions->text, set->text);
+    cvg__code_step_fini(&step);
+    there_and_back(*state, &events[1], &none, &step);
+    assert_string_equal(step.event.app.conditions->text, set->text);
+    assert_true(step.event.app.new_conditions);
+    assert_true(step.event.app.new_objective);
+    assert_int_equal(step.event.app.objective, CVG_OBJECTIVE_LATENCY);
+    cvg__code_step_fini(&step);
+    there_and_back(*state, &events[2], &none, &step);
+    assert_string_equal(step.event.bounds.conditions->text, set->text);
+    assert_true(step.event.bounds.slo.energy_j == 0.5);
+    assert_int_equal(step.event.bounds.request, 7);
+    cvg__code_step_fini(&step);
+    there_and_back(*state, &events[3], &none, &step);
+    assert_false(step.event.bounds.new_conditions);
+    assert_null(step.event.bounds.conditions);
+    cvg__code_step_fini(&step);
+    for (size_t i = 0; i < 4; i++) {
+        char text[256];
+        cvg_record_say_event(text, sizeof text, *state, &events[i]);
+        assert_true(strlen(text) > 4);
+    }
+    cvg_conditions_free(set);
 }
 
 static void test_actions(void **state)
@@ -291,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_what_a_batch_reported),
         cmocka_unit_test(test_a_plan),
         cmocka_unit_test(test_other_events),
+        cmocka_unit_test_teardown(test_conditions, free_sets),
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_what_cannot_be),
     };
