@@ -15,7 +15,8 @@ TIMES = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "energy_mj")
 
 
 def rule(exits, order="edf"):
-    return f"order={order},exits={exits}"
+    """The policy of that name, or an order with that exits part."""
+    return exits if exits == "convergo" else f"order={order},exits={exits}"
 
 
 def rows(name):

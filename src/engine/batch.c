@@ -94,7 +94,7 @@ static void shorten(struct cvg_engine *e, struct batch *b)
     uint32_t device = e->units[b->unit].device;
     if (b->n == 0 || b->first == b->last || e->policy.exits->next == NULL ||
         cvg__run_time(e, b->variant, b->first, b->last, device, b->n,
-                      CVG_MEAN) <= cvg__spare_time(e, b->unit)) {
+                      CVG_MEAN) <= cvg__slack(e, b->unit)) {
         return;
     }
     uint32_t min = cvg_profile_min_batch(e->profile, b->variant, b->first,

@@ -5,14 +5,14 @@
  * whose bound leaves him less slack than that is late. How many that will be is
  * estimated from how often each app's requests came in the last second or two,
  * and how little slack one of them had. No app is to lose more than one request
- * in 400 by that estimate; as who is late delays others, it is one in 150 or so
+ * in 500 by that estimate; as who is late delays others, it is one in 150 or so
  * where it comes to that. */
 #include "engine/state.h"
 
 #include <math.h>
 
-#define LOSS 0.0025   /* of an app's requests */
-#define MOST_LOSS 1.0 /* that it may have saved up */
+#define LOSS 0.002    /* of an app's requests */
+#define MOST_LOSS 0.25 /* that it may have saved up */
 #define PERIOD CVG_S(1)
 
 void cvg__spare_init(struct cvg_engine *e)
@@ -87,6 +87,18 @@ static bool waits_for(struct cvg_engine *e, uint32_t app, uint32_t unit)
            (e->reach[app].devices & cvg_device_bit(e->units[unit].device)) !=
                0 &&
            !has_other(e, app, unit);
+}
+
+cvg_span cvg__slack(struct cvg_engine *e, uint32_t unit)
+{
+    cvg_span least = CVG_NEVER;
+    for (uint32_t a = 0; a < e->box->n_apps; a++) {
+        if (waits_for(e, a, unit)) {
+            cvg_span slack = least_slack(&e->spare[a]);
+            least = slack < least ? slack : least;
+        }
+    }
+    return least;
 }
 
 cvg_span cvg__spare_time(struct cvg_engine *e, uint32_t unit)

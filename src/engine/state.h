@@ -379,6 +379,9 @@ void cvg__resume_rest(struct cvg_engine *e);
 /* spare.c: what those who come can bear. */
 void cvg__spare_init(struct cvg_engine *e);
 void cvg__spare_arrived(struct cvg_engine *e, const struct slot *s);
+/* The least that one of those who come may wait for the unit; CVG_NEVER: nobody
+ * does. */
+cvg_span cvg__slack(struct cvg_engine *e, uint32_t unit);
 /* How long the unit may do what is optional; CVG_NEVER: nobody minds. */
 cvg_span cvg__spare_time(struct cvg_engine *e, uint32_t unit);
 /* It does, for so long. */
