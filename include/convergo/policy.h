@@ -102,6 +102,10 @@ bool cvg_view_has_room(const struct cvg_view *view, uint32_t device,
 /* An operator may have taken a variant out. */
 bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant);
 
+/* Where there is time, requests go on from the first exit that will do: the
+ * exits part sees to that. */
+bool cvg_view_goes_on(const struct cvg_view *view);
+
 /* Energy of all batches begun so far, J, by the profile. O(1). */
 double cvg_view_energy(const struct cvg_view *view);
 

@@ -163,6 +163,11 @@ bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant)
     return engine_of(view)->enabled[variant];
 }
 
+bool cvg_view_goes_on(const struct cvg_view *view)
+{
+    return engine_of(view)->policy.exits->optional;
+}
+
 double cvg_view_energy(const struct cvg_view *view)
 {
     return engine_of(view)->energy_begun_j;

@@ -181,6 +181,24 @@ static uint32_t cheaper_than_kept(const struct excluded *out,
     return kinds;
 }
 
+/* Would a request that wants the most accurate answer be begun to that exit?
+ * Where it can go on from there, to the first that will do. */
+static bool is_begun_to(const struct cvg_view *view,
+                        const struct cvg_request *r, const struct taste *taste,
+                        uint32_t variant, uint32_t exit)
+{
+    const struct cvg_variant *v = &view->box->variants[variant];
+    if (!taste->accuracy_first || !cvg_view_goes_on(view)) {
+        return true;
+    }
+    for (uint32_t x = 0; x < exit; x++) {
+        if (v->accuracy[x] >= r->min_accuracy - 1e-12) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void find_ways_on(const struct cvg_view *view,
                          const struct cvg_request *r, const struct taste *taste,
                          uint32_t device, struct cvg__ways *ways)
@@ -198,7 +216,8 @@ static void find_ways_on(const struct cvg_view *view,
         }
         for (uint32_t x = 0; x < view->box->variants[v].n_exits; x++) {
             struct cvg__way way;
-            if (cvg_profile_min_batch(view->profile, v, 0, x, device) == 0) {
+            if (cvg_profile_min_batch(view->profile, v, 0, x, device) == 0 ||
+                !is_begun_to(view, r, taste, v, x)) {
                 continue;
             }
             uint32_t kinds = make_way(view, r, device, v, x, &way);

@@ -223,6 +223,27 @@ static void nobody_goes_on_at_the_cost_of_others(void **state)
     finish(&w);
 }
 
+/* A joint policy begins where there could be an answer; the rest is optional.
+ */
+static void convergo_begins_at_the_first_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    net(&w, 1);
+    world_start(&w, "order=convergo,exits=predictive");
+    arrive_at(&w, 0, 0, 0, CVG_MS(45));
+    arrive_at(&w, CVG_MS(200), 0.85, 0, CVG_MS(400));
+    world_run_until(&w, CVG_S(1));
+    CHECK_TRACE(&w, "[   0] start r1 net 0-0 on d0\n"
+                    "[  10] start r1 net 1-1 on d0\n"
+                    "[  30] reply r1 exit 1\n"
+                    "[ 200] start r2 net 0-0 on d0\n"
+                    "[ 210] start r2 net 1-1 on d0\n"
+                    "[ 230] start r2 net 2-2 on d0\n"
+                    "[ 260] reply r2 exit 2\n");
+    finish(&w);
+}
+
 /* It is worth more to the app of more weight, though it came later. */
 static void weight_goes_on_first(void **state)
 {
@@ -403,6 +424,7 @@ int main(void)
         cmocka_unit_test(who_waits_too_long_is_answered),
         cmocka_unit_test(a_long_run_lets_others_in),
         cmocka_unit_test(nobody_goes_on_at_the_cost_of_others),
+        cmocka_unit_test(convergo_begins_at_the_first_answer),
         cmocka_unit_test(weight_goes_on_first),
         cmocka_unit_test(some_are_answered_when_many_wait),
         cmocka_unit_test(bounds_change_between_exits),
