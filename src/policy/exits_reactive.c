@@ -2,7 +2,7 @@
  * since the request came, its energy, or its accuracy. What it takes beyond the
  * bound is up to a stage.
  *
- * Sun et al., "Delen", IoTDI 2023, as its authors' code has it, but that time
+ * Liang et al., "Delen", IoTDI 2023, as its authors' code has it, but that time
  * in a queue counts. */
 #include "policy/exits.h"
 
