@@ -17,8 +17,9 @@
  * A set has one for each exit, from the first: "never; response_time > 20ms;
  * always". The last of them holds for all exits beyond, too.
  *
- * The metrics, and a condition for each exit, are those of Liang et al., "Delen",
- * IoTDI 2023. Parsed once; every request is judged by its own figures. */
+ * The metrics, and a condition for each exit, are those of Liang et al.,
+ * "Delen", IoTDI 2023. Parsed once; every request is judged by its own figures.
+ */
 #ifndef CONVERGO_CONDITION_H
 #define CONVERGO_CONDITION_H
 

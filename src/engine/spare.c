@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#define LOSS 0.002    /* of an app's requests */
+#define LOSS 0.002     /* of an app's requests */
 #define MOST_LOSS 0.25 /* that it may have saved up */
 #define PERIOD CVG_S(1)
 
@@ -68,7 +68,8 @@ static cvg_span least_slack(const struct spare *s)
 /* Could another unit see to the app's requests at once? */
 static bool has_other(const struct cvg_engine *e, uint32_t app, uint32_t unit)
 {
-    for (uint32_t u = 0; u < e->n_units; u++) {
+    bool any = e->n_free_units > cvg_view_free(&e->view, &e->units[unit]);
+    for (uint32_t u = 0; any && u < e->n_units; u++) {
         if (u != unit && e->units[u].n_held == 0 &&
             cvg_view_free(&e->view, &e->units[u]) &&
             (e->reach[app].devices & cvg_device_bit(e->units[u].device)) != 0) {

@@ -6,8 +6,8 @@
  * nobody goes before them; what was together mostly goes on together. When no
  * further stage could be done in time, the answer is what they have.
  *
- * Liang et al., "Delen", IoTDI 2023; there a request's own thread runs its stages
- * one after the other, and time in a queue does not count. */
+ * Liang et al., "Delen", IoTDI 2023; there a request's own thread runs its
+ * stages one after the other, and time in a queue does not count. */
 #include "engine/state.h"
 #include <convergo/condition.h>
 

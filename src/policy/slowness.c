@@ -1,4 +1,7 @@
+/* The slowness of devices, tracked. */
 #include "policy/slowness.h"
+
+#include "policy/exits.h"
 
 #include <math.h>
 
@@ -45,4 +48,57 @@ void cvg__slowness_observe(struct cvg__slowness *f, const struct cvg_view *view,
         profiled += change;
     }
     take(f, (double)run_time / profiled);
+}
+
+/* --- for exits parts ------------------------------------------------------- */
+
+struct of_devices {
+    struct cvg__slowness of_device[CVG_MAX_DEVICES];
+};
+
+size_t cvg__slowness_size(const struct cvg_box *box)
+{
+    (void)box;
+    return sizeof(struct of_devices);
+}
+
+static struct cvg__slowness *slowness_of(void *state, uint32_t device)
+{
+    struct cvg__slowness *f = &((struct of_devices *)state)->of_device[device];
+    if (f->gain == 0) { /* zeroed: nothing was seen yet */
+        *f = cvg__slowness_first();
+    }
+    return f;
+}
+
+void cvg__slowness_done(void *state, const struct cvg_view *view,
+                        const struct cvg_unit *unit,
+                        const struct cvg_held *batch, cvg_span run_time)
+{
+    bool shares =
+        view->box->devices[unit->device].discipline == CVG_PROCESSOR_SHARING;
+    bool alone = unit->n_held == 0 &&
+                 batch->predicted - batch->started <= batch->work + CVG_US(1);
+    if (!shares || alone) {
+        cvg__slowness_observe(slowness_of(state, unit->device), view, unit,
+                              batch, run_time);
+    }
+}
+
+double cvg__slowness_in_time(void *state, const struct cvg_view *view,
+                             const struct cvg_at_exit *at, uint32_t exit,
+                             cvg_time due)
+{
+    const struct cvg__slowness *f = slowness_of(state, at->device);
+    cvg_time finish = cvg__exits_finish(view, at, exit, CVG_MEAN);
+    if (finish == CVG_NEVER || due == CVG_NEVER) {
+        return finish == CVG_NEVER ? 0 : 1;
+    }
+    double profiled =
+        (double)cvg_profile_time(view->profile, at->variant, at->exit + 1, exit,
+                                 at->device, at->n, CVG_MEAN);
+    double waits = (double)(finish - view->now) -
+                   profiled * cvg_view_slowdown(view, at->device);
+    double spare = (double)(due - view->now) - waits - profiled * f->mean;
+    return erfc(-spare / (profiled * sqrt(2 * f->variance))) / 2;
 }

@@ -21,4 +21,16 @@ void cvg__slowness_observe(struct cvg__slowness *f, const struct cvg_view *view,
                            const struct cvg_unit *unit,
                            const struct cvg_held *batch, cvg_span run_time);
 
+/* For exits parts: of every device, in their state. */
+size_t cvg__slowness_size(const struct cvg_box *box);
+/* Their hook `done`: counts batches that had the unit to themselves when they
+ * began and when they ended; the times of others are not their own. */
+void cvg__slowness_done(void *state, const struct cvg_view *view,
+                        const struct cvg_unit *unit,
+                        const struct cvg_held *batch, cvg_span run_time);
+/* The probability that the stages up to that exit are done by the instant. */
+double cvg__slowness_in_time(void *state, const struct cvg_view *view,
+                             const struct cvg_at_exit *at, uint32_t exit,
+                             cvg_time due);
+
 #endif
