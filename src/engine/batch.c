@@ -52,7 +52,6 @@ static void start_request(struct cvg_engine *e, struct batch *b, uint32_t k,
     s->variant = b->variant;
     s->binding = b->binding;
     s->started = e->now;
-    s->energy_j = 0;
     s->has_answer = false;
     put_in_batch(e, b, k, keep);
 }
@@ -75,31 +74,45 @@ static double energy_of(const struct cvg_engine *e, const struct batch *b)
                                     e->units[b->unit].device, b->n);
 }
 
+/* May each of its requests go on from that exit by itself? */
+static bool can_leave(const struct cvg_engine *e, const struct batch *b,
+                      uint32_t exit)
+{
+    uint32_t device = e->units[b->unit].device;
+    uint32_t min =
+        cvg_profile_min_batch(e->profile, b->variant, b->first, exit, device);
+    return min > 0 && b->n >= min &&
+           cvg_profile_min_batch(e->profile, b->variant, exit + 1, b->last,
+                                 device) == 1;
+}
+
 /* Who has conditions is judged at every exit. Who is in the same batch goes on
  * from there to where it was to go. */
 static void stop_at_first_exit(struct cvg_engine *e, struct batch *b)
 {
-    uint32_t aim = b->last;
+    bool judged = false;
     for (uint32_t k = 0; k < b->n; k++) {
         struct slot *s = &e->slots[b->slots[k]];
-        s->aim = aim;
-        b->last = s->request.conditions != NULL ? 0 : b->last;
+        s->aim = b->last;
+        judged = judged || s->request.conditions != NULL;
+    }
+    if (judged && b->last > 0 && can_leave(e, b, 0)) {
+        b->last = 0;
     }
 }
 
 /* Where requests stop at exits, a long run of stages stops at the first, if
- * somebody may come who cannot wait for all of them. */
+ * somebody may come who cannot wait for all of them. Not where the answer would
+ * be worse than the one before. */
 static void shorten(struct cvg_engine *e, struct batch *b)
 {
-    uint32_t device = e->units[b->unit].device;
-    if (b->n == 0 || b->first == b->last || e->policy.exits->next == NULL ||
-        cvg__run_time(e, b->variant, b->first, b->last, device, b->n,
-                      CVG_MEAN) <= cvg__slack(e, b->unit)) {
-        return;
-    }
-    uint32_t min = cvg_profile_min_batch(e->profile, b->variant, b->first,
-                                         b->first, device);
-    if (min > 0 && b->n >= min) {
+    const double *accuracy = e->box->variants[b->variant].accuracy;
+    bool worse = b->first > 0 && accuracy[b->first] < accuracy[b->first - 1];
+    if (b->n > 0 && b->first < b->last && e->policy.exits->next != NULL &&
+        !worse && can_leave(e, b, b->first) &&
+        cvg__run_time(e, b->variant, b->first, b->last,
+                      e->units[b->unit].device, b->n,
+                      CVG_MEAN) > cvg__slack(e, b->unit)) {
         b->last = b->first;
     }
 }

@@ -38,13 +38,14 @@ static void measure(struct cvg_engine *e)
      */
     uint32_t running = e->n_batches * e->max_batch;
     e->n_slots = queued + (uint32_t)(e->box->n_apps + 1) * running + 1;
-    /* At exits wait no more than fill all units once, and those that were
-     * running then (see stages.c). */
-    e->n_slots += 2 * running;
+    /* At exits wait, and those that were running when there was no more place.
+     */
+    uint32_t paused = CVG_MOST_PAUSED * e->n_units + running;
+    e->n_slots += paused;
     /* A step ends at most: what one device down gives back or ends, each with
      * features to release, the drops of the policy and of time, a start per
      * batch, a load and an unload of each variant. */
-    e->max_actions = 8 * e->n_batches * e->max_batch + e->n_batches +
+    e->max_actions = 8 * running + 2 * paused + e->n_batches +
                      e->drops_per_step + MAX_CHOICE_DROPS +
                      2 * (uint32_t)(e->box->n_devices * e->box->n_variants) +
                      16;
@@ -66,6 +67,7 @@ static bool allocate(struct cvg_engine *e)
     e->slots = zeroed(e->n_slots, sizeof *e->slots);
     e->queues = zeroed(box->n_apps, sizeof *e->queues);
     e->spare = zeroed(box->n_apps, sizeof *e->spare);
+    e->alone = zeroed(box->n_apps * box->n_devices, sizeof *e->alone);
     e->demand.counts =
         zeroed(CVG_DEMAND_BUCKETS * box->n_apps, sizeof *e->demand.counts);
     e->heap = zeroed(e->n_slots, sizeof *e->heap);
@@ -86,8 +88,8 @@ static bool allocate(struct cvg_engine *e)
     e->ended_ids = zeroed(e->max_ended, sizeof *e->ended_ids);
     return e->apps != NULL && e->reach != NULL && e->usable != NULL &&
            e->enabled != NULL && e->slots != NULL && e->queues != NULL &&
-           e->spare != NULL && e->demand.counts != NULL && e->heap != NULL &&
-           e->units != NULL && e->unit_states != NULL &&
+           e->spare != NULL && e->alone != NULL && e->demand.counts != NULL &&
+           e->heap != NULL && e->units != NULL && e->unit_states != NULL &&
            e->first_unit != NULL && e->batches != NULL &&
            e->batch_slots != NULL && e->devices != NULL &&
            e->residency != NULL && e->want != NULL &&
@@ -249,6 +251,7 @@ void cvg_engine_destroy(struct cvg_engine *e)
     cvg_id_map_fini(&e->by_id);
     free(e->queues);
     free(e->spare);
+    free(e->alone);
     free(e->demand.counts);
     free(e->heap);
     free(e->units);

@@ -182,6 +182,27 @@ static uint64_t usable_on(const struct cvg_engine *e,
     return usable;
 }
 
+static cvg_span alone_on(const struct cvg_engine *e,
+                         const struct cvg_request *r, uint32_t device)
+{
+    const struct cvg_family *family = &e->box->families[e->apps[r->app].family];
+    cvg_span best = CVG_NEVER;
+    for (size_t i = 0; i < family->n_variants; i++) {
+        uint32_t v = family->variants[i];
+        for (uint32_t x = 0; x < e->box->variants[v].n_exits; x++) {
+            bool may =
+                e->enabled[v] && cvg_view_up(&e->view, device) &&
+                cvg__residency(e, device, v)->state == CVG_RESIDENT &&
+                e->box->variants[v].accuracy[x] >= r->min_accuracy - 1e-12;
+            cvg_span time =
+                may ? fastest_batch(e->profile, v, x, device, r->max_energy_j)
+                    : CVG_NEVER;
+            best = time < best ? time : best;
+        }
+    }
+    return best;
+}
+
 void cvg__refresh_reach(struct cvg_engine *e)
 {
     e->reach_changes++;
@@ -192,6 +213,10 @@ void cvg__refresh_reach(struct cvg_engine *e)
         e->reach[a] = work_out(e, &s.request);
         for (uint32_t d = 0; d < e->box->n_devices; d++) {
             e->usable[a * e->box->n_devices + d] = usable_on(e, &s.request, d);
+            if (e->policy.exits->next != NULL) {
+                e->alone[a * e->box->n_devices + d] =
+                    alone_on(e, &s.request, d);
+            }
         }
     }
 }

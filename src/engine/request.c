@@ -15,6 +15,11 @@ static int64_t key_of(struct cvg_engine *e, const struct slot *s)
     return e->policy.order->key(e->order_state, &e->view, &s->request);
 }
 
+void cvg__set_key(struct cvg_engine *e, uint32_t slot)
+{
+    e->slots[slot].key = key_of(e, &e->slots[slot]);
+}
+
 /* Its place, by its bounds as they are now. */
 static void enter(struct cvg_engine *e, uint32_t slot)
 {
@@ -231,6 +236,16 @@ static bool feasible_at_all(struct cvg_engine *e, struct slot *s)
     }
 }
 
+static void refuse(struct cvg_engine *e, uint32_t slot,
+                   const struct cvg_arrival *a)
+{
+    struct cvg_nearest nearest;
+    cvg_engine_infeasible(e, a, &nearest);
+    cvg__end_unserved(e, slot, CVG_OUTCOME_DROPPED,
+                      nearest.reason == CVG_REASON_NONE ? CVG_REASON_INFEASIBLE
+                                                        : nearest.reason);
+}
+
 void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
 {
     cvg_ledger_offer(e->ledger, a->app, e->now);
@@ -246,14 +261,9 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
         /* An operator took it out: that is no fault to wait for. */
         cvg__end_unserved(e, i, CVG_OUTCOME_DROPPED, CVG_REASON_UNAVAILABLE);
     } else if (!feasible_at_all(e, s)) {
-        struct cvg_nearest nearest;
-        cvg_engine_infeasible(e, a, &nearest);
-        cvg__end_unserved(e, i, CVG_OUTCOME_DROPPED,
-                          nearest.reason == CVG_REASON_NONE
-                              ? CVG_REASON_INFEASIBLE
-                              : nearest.reason);
+        refuse(e, i, a);
     } else {
-        if (e->policy.exits->optional) {
+        if (e->policy.exits->next != NULL) {
             cvg__spare_arrived(e, s);
         }
         wait_in_queue(e, i);
@@ -313,7 +323,15 @@ void cvg__change_bounds(struct cvg_engine *e, const struct cvg_bounds *b)
         cvg__expiry_remove(e, i);
         take_bounds(s, b);
         cvg__set_bounds(e, s);
+        bool feasible = feasible_at_all(e, s);
         enter(e, i);
+        if (!feasible) {
+            refuse(e, i,
+                   &(struct cvg_arrival){.app = s->request.app,
+                                         .variant = s->request.variant,
+                                         .overrides = s->overrides,
+                                         .bounds = s->bounds});
+        }
     } else if (s->state == SLOT_PAUSED) {
         take_bounds(s, b);
         cvg__rebound_paused(e, i);

@@ -49,7 +49,9 @@ void cvg__spare_arrived(struct cvg_engine *e, const struct slot *slot)
     s->credit = fmin(s->credit, MOST_LOSS);
     if (due != CVG_NEVER && alone != CVG_NEVER) {
         cvg_span slack = due - e->now - alone;
-        s->least = slack < s->least ? slack : s->least;
+        if (slack >= 0) { /* else nobody can help */
+            s->least = slack < s->least ? slack : s->least;
+        }
     }
 }
 
@@ -65,14 +67,23 @@ static cvg_span least_slack(const struct spare *s)
     return s->least < s->least_before ? s->least : s->least_before;
 }
 
-/* Could another unit see to the app's requests at once? */
+/* Is the device fast enough for those of the app with the least slack? */
+static bool could_serve(const struct cvg_engine *e, uint32_t app,
+                        uint32_t device)
+{
+    cvg_span time = e->alone[app * e->box->n_devices + device];
+    return time != CVG_NEVER &&
+           time - e->reach[app].up <= least_slack(&e->spare[app]);
+}
+
+/* Could another unit see to them at once? */
 static bool has_other(const struct cvg_engine *e, uint32_t app, uint32_t unit)
 {
     bool any = e->n_free_units > cvg_view_free(&e->view, &e->units[unit]);
     for (uint32_t u = 0; any && u < e->n_units; u++) {
         if (u != unit && e->units[u].n_held == 0 &&
             cvg_view_free(&e->view, &e->units[u]) &&
-            (e->reach[app].devices & cvg_device_bit(e->units[u].device)) != 0) {
+            could_serve(e, app, e->units[u].device)) {
             return true;
         }
     }
@@ -85,8 +96,7 @@ static bool waits_for(struct cvg_engine *e, uint32_t app, uint32_t unit)
     struct spare *s = &e->spare[app];
     advance(s, e->now);
     return least_slack(s) != CVG_NEVER && rate(s, e->now) > 0 &&
-           (e->reach[app].devices & cvg_device_bit(e->units[unit].device)) !=
-               0 &&
+           could_serve(e, app, e->units[unit].device) &&
            !has_other(e, app, unit);
 }
 

@@ -106,30 +106,51 @@ bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s)
     return s->has_answer && accuracy >= s->request.min_accuracy - 1e-12;
 }
 
-/* It goes on for the sake of accuracy alone, and not because its conditions
- * want it. */
+/* Of an app that is judged by a mean: is that as it should be, or does this
+ * answer raise it? */
+static bool keeps_mean(const struct cvg_engine *e, const struct slot *s)
+{
+    const struct cvg_app *app = &e->apps[s->request.app];
+    return app->accuracy_over == CVG_ACCURACY_PER_REQUEST ||
+           !cvg_slo_has(&app->slo, CVG_SLO_ACCURACY) ||
+           e->box->variants[s->variant].accuracy[s->exit] >=
+               app->slo.accuracy ||
+           cvg_view_recent(&e->view, s->request.app).accuracy >=
+               app->slo.accuracy;
+}
+
+/* It goes on for the sake of accuracy alone: its answer will do, and its
+ * conditions do not want more. */
 static bool is_optional(const struct cvg_engine *e, const struct slot *s)
 {
     return e->policy.exits->optional && cvg__has_good_answer(e, s) &&
-           s->request.conditions == NULL;
+           s->request.conditions == NULL && keeps_mean(e, s);
+}
+
+/* Is it answered in time with what it has, rather than late with more? The
+ * published rule is not, where the order gives nothing up. */
+static bool keeps_due(const struct cvg_engine *e, const struct slot *s)
+{
+    return cvg__has_good_answer(e, s) &&
+           (e->policy.order->drops || e->policy.exits->optional) &&
+           cvg_request_due(&s->request) != CVG_NEVER;
 }
 
 /* No request is kept waiting without end for a better answer. */
 #define PATIENCE CVG_S(1)
 
-/* After that nothing more could be had in time. */
+/* After that nothing more could be had in time: not the next stage, or, where
+ * that would not do, not all that are needed. */
 static cvg_time last_moment(const struct cvg_engine *e, const struct slot *s)
 {
+    bool good = cvg__has_good_answer(e, s);
     cvg_time due = cvg_request_due(&s->request);
-    cvg_time at = CVG_NEVER;
-    if (e->policy.order->drops && due != CVG_NEVER) {
-        at = due - cvg__run_time(e, s->variant, s->exit + 1, s->exit + 1,
-                                 e->units[s->unit].device, 1, CVG_MEAN);
+    if (due != CVG_NEVER && (e->policy.order->drops || keeps_due(e, s))) {
+        return due - cvg__run_time(e, s->variant, s->exit + 1,
+                                   good ? s->exit + 1 : s->until,
+                                   e->units[s->unit].device, 1, CVG_MEAN);
     }
-    if (at == CVG_NEVER && is_optional(e, s)) {
-        at = e->now + PATIENCE;
-    }
-    return at;
+    return is_optional(e, s) ? s->paused_at + PATIENCE : CVG_NEVER;
 }
 
 /* What going on would be worth: accuracy for the time that it takes. */
@@ -153,14 +174,10 @@ static bool goes_on(struct cvg_engine *e, struct slot *s)
     return s->until > s->exit;
 }
 
-/* Features take memory: where that of many is kept, nobody else's is without
- * need, and who goes on of need goes first. */
-#define MOST_PAUSED 32U /* for each unit of a device */
-
 static bool is_crowded(const struct cvg_engine *e, uint32_t device)
 {
     return e->devices[device].n_paused >=
-           MOST_PAUSED * e->box->devices[device].units;
+           CVG_MOST_PAUSED * e->box->devices[device].units;
 }
 
 static bool has_place(const struct cvg_engine *e, const struct slot *s)
@@ -198,6 +215,7 @@ static void pause(struct cvg_engine *e, uint32_t slot)
     d->n_paused++;
     e->n_paused++;
     cvg__residency(e, device, s->variant)->runs++; /* its features are there */
+    s->paused_at = e->now;
     s->drop_at = last_moment(e, s);
     cvg__expiry_insert(e, slot);
 }
@@ -233,8 +251,9 @@ void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
     s->answer_index = s->index_in_batch;
     s->confidence = confidence;
     s->batch_size = b->n;
-    if (s->kept) {
-        cvg__set_bounds(e, s); /* they may have changed meanwhile */
+    if (s->kept) { /* they may have changed meanwhile */
+        cvg__set_bounds(e, s);
+        cvg__set_key(e, slot);
     }
     if (goes_on(e, s) && has_place(e, s)) {
         pause(e, slot);
@@ -259,6 +278,7 @@ static void answer(struct cvg_engine *e, uint32_t slot)
 void cvg__rebound_paused(struct cvg_engine *e, uint32_t slot)
 {
     cvg__set_bounds(e, &e->slots[slot]);
+    cvg__set_key(e, slot);
     e->slots[slot].drop_at = last_moment(e, &e->slots[slot]);
     cvg__expiry_update(e, slot);
 }
@@ -274,6 +294,7 @@ void cvg__expire_paused(struct cvg_engine *e, uint32_t slot)
         if (!cvg__relax(e, s)) {
             break;
         }
+        cvg__set_key(e, slot);
         s->drop_at = last_moment(e, s);
         if (s->drop_at >= e->now) {
             cvg__expiry_update(e, slot);
@@ -327,15 +348,26 @@ static uint32_t first_paused(const struct cvg_engine *e, uint32_t device)
     return best;
 }
 
-/* Bounds may have changed while it waited, and others may not bear what is
- * optional. True: it goes on. */
-static bool still_goes_on(struct cvg_engine *e, uint32_t slot, cvg_span spare)
+/* Could it be done in time there, in a batch of n? */
+static cvg_time finish_on(const struct cvg_engine *e, const struct slot *s,
+                          uint32_t unit, uint32_t last, uint32_t n)
+{
+    return cvg_view_finish(&e->view, &e->units[unit], s->variant, s->exit + 1,
+                           last, n, CVG_P95);
+}
+
+/* Bounds may have changed while it waited, the unit may hold something else,
+ * and others may not bear what is optional. True: it goes on. */
+static bool still_goes_on(struct cvg_engine *e, uint32_t slot, uint32_t unit,
+                          cvg_span spare)
 {
     struct slot *s = &e->slots[slot];
     if (goes_on(e, s) &&
         (!is_optional(e, s) ||
          cvg__run_time(e, s->variant, s->exit + 1, s->until,
-                       e->units[s->unit].device, 1, CVG_MEAN) <= spare)) {
+                       e->units[unit].device, 1, CVG_MEAN) <= spare) &&
+        (!keeps_due(e, s) || finish_on(e, s, unit, s->exit + 1, 1) <=
+                                 cvg_request_due(&s->request))) {
         return true;
     }
     answer(e, slot);
@@ -371,11 +403,12 @@ static void add_paused(struct cvg_engine *e, struct batch *b, uint32_t slot)
 static bool has_time_for(const struct cvg_engine *e, const struct batch *b,
                          uint32_t slot, cvg_span spare)
 {
-    cvg_time due = cvg_request_due(&e->slots[slot].request);
-    cvg_span time = cvg__run_time(e, b->variant, b->first, b->last,
-                                  e->units[b->unit].device, b->n + 1, CVG_P95);
-    due = due < b->due ? due : b->due;
-    return time <= spare && (due == CVG_NEVER || e->now + time <= due);
+    const struct slot *s = &e->slots[slot];
+    cvg_time due = cvg_request_due(&s->request);
+    cvg_time without = finish_on(e, s, b->unit, b->last, b->n);
+    cvg_time with = finish_on(e, s, b->unit, b->last, b->n + 1);
+    return with - e->now <= spare && (with <= b->due || without > b->due) &&
+           (with <= due || finish_on(e, s, b->unit, b->last, 1) > due);
 }
 
 /* The first of those that go the same way; NONE. */
@@ -416,7 +449,7 @@ static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first,
     uint32_t next;
     while (b->n < max && (next = companion(e, b)) != NONE &&
            has_time_for(e, b, next, spare)) {
-        if (!still_goes_on(e, next, spare)) {
+        if (!still_goes_on(e, next, unit, spare)) {
             continue; /* answered */
         }
         uint32_t until = e->slots[next].until;
@@ -432,17 +465,32 @@ static void resume(struct cvg_engine *e, uint32_t unit, uint32_t first,
     cvg__model_ran(e, device, b->variant);
 }
 
+/* How long what is optional may take there: as those can bear it who will come,
+ * and, where the policy holds somebody back, until it looks again. */
+static cvg_span spare_time(struct cvg_engine *e, uint32_t unit)
+{
+    uint64_t device = cvg_device_bit(e->units[unit].device);
+    cvg_span most = cvg__spare_time(e, unit);
+    for (uint32_t a = 0; e->n_waiting > 0 && a < e->box->n_apps; a++) {
+        if (e->policy_wake != CVG_NEVER && e->policy_wake - e->now < most &&
+            cvg__queue_next(e, a, NONE, device, 0) != NONE) {
+            most = e->policy_wake - e->now;
+        }
+    }
+    return most;
+}
+
 static void resume_on(struct cvg_engine *e, uint32_t unit, bool first_only)
 {
     uint32_t device = e->units[unit].device;
     while (e->devices[device].n_paused > 0 &&
            cvg_view_free(&e->view, &e->units[unit])) {
-        cvg_span spare = cvg__spare_time(e, unit);
+        cvg_span spare = spare_time(e, unit);
         uint32_t i = first_paused(e, device);
         if (first_only && goes_before(e, device, &e->slots[i])) {
             return;
         }
-        if (still_goes_on(e, i, spare)) {
+        if (still_goes_on(e, i, unit, spare)) {
             resume(e, unit, i, spare);
         }
     }

@@ -58,6 +58,7 @@ struct slot {
     uint32_t aim; /* the exit that its policy had in mind */
     double confidence, energy_j; /* energy of all its stages so far */
     double worth;                /* of going on: accuracy x weight / ns */
+    cvg_time paused_at;
     /* what was decided */
     uint32_t attempts, variant, exit, unit, batch_size, waiting, binding;
     cvg_time started, predicted;
@@ -193,6 +194,10 @@ struct demand {
     uint64_t plans;               /* so far */
 };
 
+/* Requests that wait at exits to go on, for each unit of a device: features
+ * take memory. Beyond it nobody's is kept without need. */
+#define CVG_MOST_PAUSED 32U
+
 /* Of an app, for what is optional. */
 struct spare {
     cvg_time from;          /* of the period at hand */
@@ -252,6 +257,8 @@ struct cvg_engine {
     cvg_time watch_at;   /* look for batches that never end */
 
     struct spare *spare; /* [app] */
+    cvg_span *alone;     /* [app * n_devices + device]: the fastest there, with
+                          * the app's own bounds; CVG_NEVER: not now */
     struct demand demand;
     struct cvg_question question; /* of the plan that is being made */
     struct cvg_plan plan;         /* the last one */
@@ -328,6 +335,8 @@ void cvg__end_unserved(struct cvg_engine *e, uint32_t slot,
 /* By the answer of the exit that it has come to. */
 void cvg__end_served(struct cvg_engine *e, uint32_t slot);
 void cvg__rekey(struct cvg_engine *e, uint32_t slot);
+/* Of one that does not wait in its queue, by its bounds as they are now. */
+void cvg__set_key(struct cvg_engine *e, uint32_t slot);
 
 /* unit.c: what units hold, and when they should be done. */
 void cvg__unit_touch(struct cvg_engine *e, uint32_t unit);
@@ -364,7 +373,7 @@ void cvg__at_exit(struct cvg_engine *e, uint32_t slot, const struct batch *b,
                   double confidence);
 /* It does not go on; what comes of it is the caller's. */
 void cvg__drop_paused(struct cvg_engine *e, uint32_t slot);
-/* Its app's bounds have changed. */
+/* Its bounds have changed. */
 void cvg__rebound_paused(struct cvg_engine *e, uint32_t slot);
 /* Would its answer do, late or not? */
 bool cvg__has_good_answer(const struct cvg_engine *e, const struct slot *s);

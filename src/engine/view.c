@@ -165,7 +165,7 @@ bool cvg_view_enabled(const struct cvg_view *view, uint32_t variant)
 
 bool cvg_view_goes_on(const struct cvg_view *view)
 {
-    return engine_of(view)->policy.exits->optional;
+    return engine_of(view)->policy.exits->next != NULL;
 }
 
 double cvg_view_energy(const struct cvg_view *view)

@@ -23,12 +23,16 @@ double cvg__budget_left(void *state, const struct cvg_view *view)
     struct state *s = state;
     double budget_w = view->box->policy.budget_w;
     double spent_j = cvg_view_energy(view);
-    double earned_j = s->begun ? budget_w * (double)(view->now - s->at) * 1e-9
-                               : budget_w * BUCKET_S;
-    s->credit_j = fmin(s->credit_j + earned_j - (spent_j - s->spent_j),
-                       budget_w * BUCKET_S);
+    double most_j = budget_w * BUCKET_S;
+    if (!s->begun) { /* what was spent before has had its own time */
+        s->credit_j = most_j;
+        s->spent_j = spent_j;
+        s->at = view->now;
+        s->begun = true;
+    }
+    double earned_j = budget_w * (double)(view->now - s->at) * 1e-9;
+    s->credit_j = fmin(s->credit_j + earned_j - (spent_j - s->spent_j), most_j);
     s->spent_j = spent_j;
     s->at = view->now;
-    s->begun = true;
     return s->credit_j;
 }

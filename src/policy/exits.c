@@ -68,18 +68,27 @@ bool cvg__exits_is_enough(const struct cvg_view *view,
     }
 }
 
+uint32_t cvg__exits_together(const struct cvg_view *view,
+                             const struct cvg_at_exit *at, uint32_t exit)
+{
+    uint32_t max = cvg_profile_max_batch(view->profile, at->variant,
+                                         at->exit + 1, exit, at->device);
+    return at->n < max ? at->n : max;
+}
+
 cvg_time cvg__exits_finish(const struct cvg_view *view,
                            const struct cvg_at_exit *at, uint32_t exit,
                            enum cvg_quantile quantile)
 {
     cvg_time best = CVG_NEVER;
-    for (uint32_t u = 0; u < view->n_units; u++) {
+    uint32_t n = cvg__exits_together(view, at, exit);
+    for (uint32_t u = 0; n > 0 && u < view->n_units; u++) {
         const struct cvg_unit *unit = &view->units[u];
         if (unit->device != at->device) {
             continue;
         }
         cvg_time end = cvg_view_finish(view, unit, at->variant, at->exit + 1,
-                                       exit, at->n, quantile);
+                                       exit, n, quantile);
         best = end < best ? end : best;
     }
     return best;
@@ -88,30 +97,44 @@ cvg_time cvg__exits_finish(const struct cvg_view *view,
 double cvg__exits_energy(const struct cvg_view *view,
                          const struct cvg_at_exit *at, uint32_t exit)
 {
-    return at->energy_j + cvg_profile_energy(view->profile, at->variant,
-                                             at->exit + 1, exit, at->device,
-                                             at->n) /
-                              at->n;
+    uint32_t n = cvg__exits_together(view, at, exit);
+    return n == 0 ? INFINITY
+                  : at->energy_j + cvg_profile_energy(view->profile,
+                                                      at->variant, at->exit + 1,
+                                                      exit, at->device, n) /
+                                       n;
 }
 
-uint32_t cvg__exits_best_beyond(const struct cvg_view *view,
-                                const struct cvg_request *request,
-                                const struct cvg_at_exit *at)
+uint32_t cvg__exits_on(const struct cvg_view *view,
+                       const struct cvg_request *request,
+                       const struct cvg_at_exit *at)
 {
     const struct cvg_variant *v = &view->box->variants[at->variant];
     cvg_time due = cvg_request_due(request);
-    uint32_t best = at->exit;
     for (uint32_t exit = at->exit + 1; exit < v->n_exits; exit++) {
         cvg_time finish = cvg__exits_finish(view, at, exit, CVG_P95);
-        if (finish == CVG_NEVER || finish > due) {
+        if (finish == CVG_NEVER || finish > due ||
+            cvg__exits_energy(view, at, exit) > request->max_energy_j) {
             break;
         }
-        if (cvg__exits_energy(view, at, exit) > request->max_energy_j) {
-            break;
+        if (v->accuracy[exit] > at->accuracy) {
+            return exit;
         }
-        if (v->accuracy[exit] > v->accuracy[best]) {
-            best = exit;
+    }
+    return at->exit;
+}
+
+uint32_t cvg__exits_to_good(const struct cvg_view *view,
+                            const struct cvg_request *request,
+                            const struct cvg_at_exit *at)
+{
+    const struct cvg_variant *v = &view->box->variants[at->variant];
+    uint32_t best = at->exit;
+    for (uint32_t exit = at->exit + 1; exit < v->n_exits; exit++) {
+        if (v->accuracy[exit] >= request->min_accuracy - 1e-12) {
+            return exit;
         }
+        best = v->accuracy[exit] > v->accuracy[best] ? exit : best;
     }
     return best;
 }

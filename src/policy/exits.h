@@ -24,8 +24,8 @@ double cvg__exits_within_reach(const struct cvg_view *view,
 bool cvg__exits_good(const struct cvg_request *request,
                      const struct cvg_at_exit *at);
 
-/* Is its accuracy bounded, and nothing else? Then the first that is enough is
- * wanted: the fastest, of the least energy. */
+/* Is its accuracy bounded? Then the first that is enough is wanted: the
+ * fastest, of the least energy. */
 bool cvg__exits_wants_enough(const struct cvg_request *request);
 
 /* Is the answer that it has, accurate enough as it is, all that is wanted? By
@@ -36,21 +36,33 @@ bool cvg__exits_is_enough(const struct cvg_view *view,
                           const struct cvg_request *request,
                           const struct cvg_at_exit *at);
 
+/* Of those that came there together, how many can go on to that exit in one
+ * batch; 0: none can. */
+uint32_t cvg__exits_together(const struct cvg_view *view,
+                             const struct cvg_at_exit *at, uint32_t exit);
+
 /* When it would be done with the stages up to that exit, behind what units of
  * the device hold, by that quantile; CVG_NEVER: never. */
 cvg_time cvg__exits_finish(const struct cvg_view *view,
                            const struct cvg_at_exit *at, uint32_t exit,
                            enum cvg_quantile quantile);
 
-/* What it would have taken by then, J, alone. */
+/* What it would have taken by then, J: its share in a batch of those that came
+ * there with it. */
 double cvg__exits_energy(const struct cvg_view *view,
                          const struct cvg_at_exit *at, uint32_t exit);
 
-/* The most accurate exit beyond this one that keeps the bounds of time (with
- * the slow one of twenty) and energy; this one: none that does is more
- * accurate. Accuracy need not rise from exit to exit. */
-uint32_t cvg__exits_best_beyond(const struct cvg_view *view,
-                                const struct cvg_request *request,
-                                const struct cvg_at_exit *at);
+/* The first exit beyond this one that is more accurate, and keeps the bounds of
+ * time (with the slow one of twenty) and energy; this one: none does. Accuracy
+ * need not rise from exit to exit. */
+uint32_t cvg__exits_on(const struct cvg_view *view,
+                       const struct cvg_request *request,
+                       const struct cvg_at_exit *at);
+
+/* The first exit beyond this one, which is not, that is accurate enough; the
+ * most accurate, if none is. */
+uint32_t cvg__exits_to_good(const struct cvg_view *view,
+                            const struct cvg_request *request,
+                            const struct cvg_at_exit *at);
 
 #endif

@@ -16,14 +16,14 @@ static uint32_t next(void *state, const struct cvg_view *view,
     const struct cvg_variant *v = &view->box->variants[at->variant];
     cvg_time due = cvg_request_due(request);
     if (!cvg__exits_good(request, at)) {
-        return cvg__exits_first_good(NULL, view, request, at->variant);
+        return cvg__exits_to_good(view, request, at);
     }
     bool enough = cvg__exits_is_enough(view, request, at);
     for (uint32_t x = at->exit + 1; !enough && x < v->n_exits; x++) {
         double p = cvg__slowness_in_time(state, view, at, x, due);
         if (v->accuracy[x] * p > at->accuracy &&
             cvg__exits_energy(view, at, x) <= request->max_energy_j) {
-            return at->exit + 1;
+            return x;
         }
     }
     return at->exit;

@@ -11,14 +11,15 @@ static uint32_t next(void *state, const struct cvg_view *view,
 {
     (void)state;
     if (!cvg__exits_good(request, at)) {
-        return cvg__exits_first_good(NULL, view, request, at->variant);
+        return cvg__exits_to_good(view, request, at);
     }
-    bool first = view->apps[request->app].objective > CVG_OBJECTIVE_ACCURACY;
+    enum cvg_objective objective = view->apps[request->app].objective;
+    bool first =
+        objective == CVG_OBJECTIVE_ENERGY || objective == CVG_OBJECTIVE_LATENCY;
     if (first && cvg__exits_is_enough(view, request, at)) {
         return at->exit; /* the least energy, or time */
     }
-    return cvg__exits_best_beyond(view, request, at) > at->exit ? at->exit + 1
-                                                                : at->exit;
+    return cvg__exits_on(view, request, at);
 }
 
 const struct cvg_exits_ops cvg_exits_anytime = {.name = "anytime",

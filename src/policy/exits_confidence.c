@@ -20,12 +20,9 @@ static uint32_t next(void *state, const struct cvg_view *view,
 {
     (void)state;
     if (!cvg__exits_good(request, at)) {
-        return cvg__exits_first_good(NULL, view, request, at->variant);
+        return cvg__exits_to_good(view, request, at);
     }
-    return is_sure(view, at) ||
-                   cvg__exits_best_beyond(view, request, at) == at->exit
-               ? at->exit
-               : at->exit + 1;
+    return is_sure(view, at) ? at->exit : cvg__exits_on(view, request, at);
 }
 
 const struct cvg_exits_ops cvg_exits_confidence = {.name = "confidence",

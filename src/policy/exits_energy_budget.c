@@ -9,14 +9,14 @@ static uint32_t next(void *state, const struct cvg_view *view,
 {
     double left_j = cvg__budget_left(state, view);
     if (!cvg__exits_good(request, at)) {
-        return cvg__exits_first_good(NULL, view, request, at->variant);
+        return cvg__exits_to_good(view, request, at);
     }
-    if (cvg__exits_is_enough(view, request, at) ||
-        cvg__exits_best_beyond(view, request, at) == at->exit) {
+    uint32_t on = cvg__exits_on(view, request, at);
+    if (on == at->exit || cvg__exits_is_enough(view, request, at)) {
         return at->exit;
     }
-    double next_j = cvg__exits_energy(view, at, at->exit + 1) - at->energy_j;
-    return next_j > left_j ? at->exit : at->exit + 1;
+    double each_j = cvg__exits_energy(view, at, on) - at->energy_j;
+    return each_j * at->n > left_j ? at->exit : on;
 }
 
 const struct cvg_exits_ops cvg_exits_energy_budget = {

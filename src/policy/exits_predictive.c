@@ -14,13 +14,12 @@ static uint32_t next(void *state, const struct cvg_view *view,
 {
     (void)state;
     if (!cvg__exits_good(request, at)) {
-        return cvg__exits_first_good(NULL, view, request, at->variant);
+        return cvg__exits_to_good(view, request, at);
     }
     if (cvg__exits_is_enough(view, request, at)) {
         return at->exit;
     }
-    return cvg__exits_best_beyond(view, request, at) > at->exit ? at->exit + 1
-                                                                : at->exit;
+    return cvg__exits_on(view, request, at);
 }
 
 const struct cvg_exits_ops cvg_exits_predictive = {.name = "predictive",

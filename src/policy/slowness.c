@@ -94,9 +94,9 @@ double cvg__slowness_in_time(void *state, const struct cvg_view *view,
     if (finish == CVG_NEVER || due == CVG_NEVER) {
         return finish == CVG_NEVER ? 0 : 1;
     }
-    double profiled =
-        (double)cvg_profile_time(view->profile, at->variant, at->exit + 1, exit,
-                                 at->device, at->n, CVG_MEAN);
+    double profiled = (double)cvg_profile_time(
+        view->profile, at->variant, at->exit + 1, exit, at->device,
+        cvg__exits_together(view, at, exit), CVG_MEAN);
     double waits = (double)(finish - view->now) -
                    profiled * cvg_view_slowdown(view, at->device);
     double spare = (double)(due - view->now) - waits - profiled * f->mean;
