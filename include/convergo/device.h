@@ -89,6 +89,9 @@ struct cvg_batch_item {
     /* Of its last, where the batch keeps them and the item has an answer; set
      * by the device, the caller releases it. */
     struct cvg_features *kept;
+    /* Then too: the largest probability of its first output (logits that are no
+     * distribution are taken as such); -1: it says nothing of that kind. */
+    double confidence;
     /* Set by the device. CVG_OK; CVG_INVALID: the model cannot run this item;
      * CVG_UNSUPPORTED: what it returns for it is no answer to an item. */
     enum cvg_status status;

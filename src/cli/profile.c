@@ -154,13 +154,14 @@ static void print_results(const struct cvg_profiling *p)
 {
     size_t k;
     json_t *row;
-    printf("%-20s %-20s %5s %9s %9s %9s %9s %9s %7s\n", "device", "variant",
-           "batch", "mean ms", "p50", "p95", "p99", "mJ", "samples");
+    printf("%-20s %-20s %4s %5s %9s %9s %9s %9s %9s %7s\n", "device", "variant",
+           "exit", "batch", "mean ms", "p50", "p95", "p99", "mJ", "samples");
     json_array_foreach(p->rows, k, row)
     {
-        printf("%-20s %-20s %5lld %9.4f %9.4f %9.4f %9.4f %9.3f %7lld\n",
+        printf("%-20s %-20s %4lld %5lld %9.4f %9.4f %9.4f %9.4f %9.3f %7lld\n",
                json_string_value(json_object_get(row, "device")),
                json_string_value(json_object_get(row, "variant")),
+               json_integer_value(json_object_get(row, "exit")),
                json_integer_value(json_object_get(row, "batch")),
                json_real_value(json_object_get(row, "mean_ms")),
                json_real_value(json_object_get(row, "p50_ms")),
@@ -171,8 +172,9 @@ static void print_results(const struct cvg_profiling *p)
     }
     json_array_foreach(p->answers, k, row)
     {
-        printf("%-20s accuracy %.4f of %lld, %.2f MiB in memory\n",
+        printf("%-20s exit %lld: accuracy %.4f of %lld, %.2f MiB in memory\n",
                json_string_value(json_object_get(row, "variant")),
+               json_integer_value(json_object_get(row, "exit")),
                json_real_value(json_object_get(row, "accuracy")),
                json_integer_value(json_object_get(row, "samples")),
                json_real_value(json_object_get(row, "memory_mib")));

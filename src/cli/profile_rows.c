@@ -2,6 +2,7 @@
 #include "cli/profile_rows.h"
 
 #include "base/output.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,7 @@ size_t cvg_rows_remove(struct cvg_rows *rows, const struct cvg_rows_key *keys,
 enum cvg_status cvg_rows_insert(struct cvg_rows *rows, size_t at,
                                 const char *const *cells, struct cvg_error *err)
 {
+    assert(at <= rows->n);
     struct cvg_rows_row row = {{NULL}};
     struct cvg_rows_row *grown =
         realloc(rows->rows, (rows->n + 1) * sizeof *grown);

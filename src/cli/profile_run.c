@@ -165,7 +165,7 @@ static enum cvg_status put_variant(struct cvg_profiling *p, uint32_t variant,
                                             {CVG_VARIANTS_EXIT, exit_text}};
         size_t from = cvg_rows_remove(&p->accuracy, keys, 2, CVG_VARIANTS_GFLOP,
                                       &gflop[e]);
-        at = e == 0 ? from : at;
+        at = from < at ? from : at; /* wherever the first of them stood */
     }
     for (uint32_t e = 0; e < CVG_MAX_EXITS; e++) {
         if (e < v->n_exits && status == CVG_OK) {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_SCORES 65536U /* no list of classes is longer */
+
 struct scores {
     double most, sum;
     bool negative, finite;
@@ -32,7 +34,8 @@ static struct scores look_at(const struct cvg_tensor *tensor, size_t n)
 double cvg_confidence(const struct cvg_tensor *scores)
 {
     size_t n = scores->bytes / sizeof(float);
-    if (scores->type != CVG_TYPE_FP32 || scores->data == NULL || n < 2) {
+    if (scores->type != CVG_TYPE_FP32 || scores->data == NULL || n < 2 ||
+        n > MOST_SCORES) {
         return -1;
     }
     struct scores s = look_at(scores, n);

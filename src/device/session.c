@@ -3,6 +3,7 @@
 #include "device/session.h"
 
 #include "device/clock.h"
+#include "device/confidence.h"
 #include "device/features.h"
 #include "device/ort.h"
 #include "device/repository.h"
@@ -154,10 +155,22 @@ static enum cvg_status warm_up_stage(struct cvg_session *s, uint32_t k,
     return CVG_OK;
 }
 
+static bool has_open_dims(const struct cvg_model_info *info)
+{
+    bool open = false;
+    for (size_t k = 0; k < info->n_inputs; k++) {
+        for (uint32_t d = 1; d < info->inputs[k].n_dims; d++) {
+            open = open || info->inputs[k].dims[d] < 0;
+        }
+    }
+    return open;
+}
+
 /* A run of zeros, so that the first request does not pay for what the runtime
  * puts off until then. They are kept, to see whether the device works when it
- * cannot run something else. A model that cannot digest them is not to blame;
- * a stage that cannot run what the one before it returns is. */
+ * cannot run something else. A model that cannot digest them is not to blame,
+ * nor is a stage where open dimensions were guessed; one that cannot run what
+ * the stage before it returns is. */
 static enum cvg_status warm_up(struct cvg_session *s,
                                const struct cvg_model_files *files,
                                struct cvg_error *err)
@@ -176,9 +189,10 @@ static enum cvg_status warm_up(struct cvg_session *s,
     if (inputs != NULL) {
         free_tensors(inputs, s->stages[k].info.n_inputs);
     }
-    return k == 0 || k == files->n
+    bool known = k > 0 && !has_open_dims(&s->info);
+    return k == files->n || (!known && why.status != CVG_NOMEM)
                ? CVG_OK
-               : cvg_fail(err, CVG_CONFIG,
+               : cvg_fail(err, why.status == CVG_NOMEM ? CVG_NOMEM : CVG_CONFIG,
                           "%.160s cannot run what the stage before it returns: "
                           "%.240s",
                           files->stages[k].path, why.text);
@@ -357,6 +371,9 @@ static bool keep_item(struct way *way, uint32_t i, uint32_t stage)
     }
     if (s->n_answers == s->info.n_outputs || (last && !way->batch->keep)) {
         return true;
+    }
+    if (last) {
+        item->confidence = cvg_confidence(&item->outputs[0]);
     }
     *features = take_features(s, outputs);
     return *features != NULL;

@@ -285,7 +285,8 @@ static bool is_of_an_input(const struct run *run, const char *data)
         const char *input =
             run->buffers[k] != NULL ? run->buffers[k] : first->data;
         uintptr_t into = (uintptr_t)data - (uintptr_t)input;
-        if (into <= run->rows * first->bytes) {
+        size_t bytes = run->rows * first->bytes;
+        if (into < bytes || (bytes == 0 && into == 0)) {
             return true;
         }
     }
@@ -375,6 +376,13 @@ static enum cvg_status split_output(struct run *run, size_t k,
         out->bytes = bytes;
         out->n_dims = (uint32_t)shape.n_dims - 1;
         memcpy(out->dims, shape.dims + 1, out->n_dims * sizeof out->dims[0]);
+    }
+    if (k >= run->runner->n_answers && run->runner->memory != ort->cpu &&
+        is_of_an_input(run, data)) {
+        return cvg_fail(err, CVG_UNSUPPORTED,
+                        "output '%s': features that are an input passed "
+                        "through stay on the CPU only",
+                        info->name);
     }
     bool done = is_shared(run, k, data, bytes)
                     ? share_value(run, k, data, bytes)
@@ -597,8 +605,8 @@ static enum cvg_status run_some(const struct cvg_runner *runner,
 static uint32_t as_one(const struct cvg_runner *runner,
                        const struct cvg_batch_item *items, uint32_t n)
 {
-    if (runner->rows > 0) {
-        return n < runner->rows ? n : runner->rows;
+    if (runner->rows > 0 && n > runner->rows) {
+        n = runner->rows;
     }
     if (!same_shapes(runner->info, items, n)) {
         return 1;

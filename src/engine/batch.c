@@ -205,6 +205,22 @@ static void lose_request(struct cvg_engine *e, uint32_t slot,
     }
 }
 
+/* The model cannot run it; it may have run it up to an earlier exit. */
+static void refuse_request(struct cvg_engine *e, uint32_t slot,
+                           const struct batch *b)
+{
+    struct slot *s = &e->slots[slot];
+    cvg__release_kept(e, slot);
+    if (b->first > 0) {
+        s->exit = b->first - 1;
+    }
+    if (b->first > 0 && cvg__has_good_answer(e, s)) {
+        cvg__end_served(e, slot);
+    } else {
+        cvg__end_unserved(e, slot, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS);
+    }
+}
+
 static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
                          const struct cvg_done *done, double energy_j)
 {
@@ -217,8 +233,7 @@ static void end_requests(struct cvg_engine *e, struct batch *b, bool answered,
             cvg__release_kept(e, slot);
             cvg__end_cancelled(e, slot);
         } else if (k < done->n_refused && done->refused[k]) {
-            cvg__release_kept(e, slot);
-            cvg__end_unserved(e, slot, CVG_OUTCOME_FAILED, CVG_REASON_INPUTS);
+            refuse_request(e, slot, b);
         } else {
             cvg__at_exit(e, slot, b,
                          k < done->n_confidence ? done->confidence[k] : -1);
@@ -284,8 +299,8 @@ void cvg__batch_done(struct cvg_engine *e, const struct cvg_done *done,
         cvg__device_worked(e, device);
         tell_policy(e, b, done->run_time);
     } else {
-        stats->failures++;
         if (done->status != CVG_INVALID) {
+            stats->failures++;
             cvg__device_failed(e, device);
         }
     }

@@ -39,14 +39,16 @@ static void measure(struct cvg_engine *e)
     uint32_t running = e->n_batches * e->max_batch;
     e->n_slots = queued + (uint32_t)(e->box->n_apps + 1) * running + 1;
     /* At exits wait, and those that were running when there was no more place.
-     */
-    uint32_t paused = CVG_MOST_PAUSED * e->n_units + running;
+     * Where a lost device gives all of them back, an app after the other, there
+     * may be more: then who arrives is rejected. */
+    uint32_t paused =
+        cvg_box_has_exits(e->box) ? CVG_MOST_PAUSED * e->n_units + running : 0;
     e->n_slots += paused;
     /* A step ends at most: what one device down gives back or ends, each with
      * features to release, the drops of the policy and of time, a start per
      * batch, a load and an unload of each variant. */
     e->max_actions = 8 * running + 2 * paused + e->n_batches +
-                     e->drops_per_step + MAX_CHOICE_DROPS +
+                     2 * e->drops_per_step + MAX_CHOICE_DROPS +
                      2 * (uint32_t)(e->box->n_devices * e->box->n_variants) +
                      16;
 }

@@ -255,7 +255,8 @@ void cvg__arrive(struct cvg_engine *e, const struct cvg_arrival *a)
     cvg_id_map_put(&e->by_id, a->id, s);
     if (e->draining) {
         cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_DRAINING);
-    } else if (e->queues[a->app].n >= e->apps[a->app].queue_limit) {
+    } else if (e->queues[a->app].n >= e->apps[a->app].queue_limit ||
+               e->free_slot == NONE) { /* the last one is for who is rejected */
         cvg__end_unserved(e, i, CVG_OUTCOME_REJECTED, CVG_REASON_QUEUE_FULL);
     } else if (a->variant != CVG_ANY && !e->enabled[a->variant]) {
         /* An operator took it out: that is no fault to wait for. */

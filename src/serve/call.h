@@ -33,7 +33,8 @@ struct cvg__body {
 struct cvg__row {   /* a request between two stages of a model */
     uint64_t batch; /* that it was last started in */
     uint64_t held;  /* the batch whose answer its outputs hold; 0: none */
-    struct cvg_features *features; /* owned; NULL: none */
+    /* Of that, when it has ended; owned, until the next one takes them. */
+    struct cvg_features *features;
 };
 
 /* The call of an infer request: its rows are requests of the engine. */

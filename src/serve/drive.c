@@ -5,7 +5,6 @@
  * until the actions at hand are done. */
 #include "serve/server.h"
 
-#include "device/confidence.h"
 #include "serve/log.h"
 #include <assert.h>
 #include <stdio.h>
@@ -76,6 +75,8 @@ static void give_batch(struct cvg__server *s, struct cvg__batch *b)
         }
         cvg_features_release(b->items[i].kept);
         b->items[i].kept = NULL;
+        cvg_features_release(b->features[i]);
+        b->features[i] = NULL;
         struct cvg__call *call = b->calls[i];
         if (call != NULL) {
             call->lent--;
@@ -107,12 +108,13 @@ static void fill_batch(struct cvg__server *s, struct cvg__batch *b,
         size_t n_inputs = call->infer.model->n_inputs;
         call->rows.each[row].batch = start->batch;
         b->calls[i] = call;
-        b->row[i] = row;
+        b->features[i] = call->rows.each[row].features;
+        call->rows.each[row].features = NULL;
         b->items[i] = (struct cvg_batch_item){
             .request = start->requests[i],
             .inputs = &call->rows.inputs[row * n_inputs],
             .outputs = &b->outputs[i * b->n_outputs],
-            .features = call->rows.each[row].features};
+            .features = b->features[i]};
         call->lent++;
     }
 }
@@ -168,7 +170,6 @@ static void start(struct cvg__server *s, const struct cvg_start *act)
         start_failed(s, act->batch, CVG_DEVICE);
         return;
     }
-    b->device = act->device;
     b->batch = (struct cvg_batch){.id = act->batch,
                                   .unit = unit_in_device(s, act),
                                   .variant = act->variant,
@@ -415,7 +416,7 @@ static void hold_answers(struct cvg__server *s, struct cvg__batch *b,
         struct cvg_batch_item *item = &b->items[i];
         uint32_t row;
         struct cvg__call *call = find_row(s, item->request, &row);
-        confidence[i] = cvg_confidence(&item->outputs[0]);
+        confidence[i] = item->confidence;
         if (call == NULL || item->status != CVG_OK ||
             call->rows.each[row].batch != b->batch.id) {
             continue;

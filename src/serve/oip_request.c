@@ -265,8 +265,11 @@ static bool bound_key(struct cvg__parse *p, const char *key, void *context)
     if (strcmp(key, "slo_conditions") == 0 &&
         cvg__json_peek(&p->json) == CVG_JSON_NULL) {
         p->infer->no_conditions = true;
+        p->infer->conditions.len = 0; /* of several the last counts */
         return cvg__json_skip(&p->json);
     }
+    p->infer->no_conditions =
+        p->infer->no_conditions && strcmp(key, "slo_conditions") != 0;
     return read_bound_of(p, key);
 }
 

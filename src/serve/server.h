@@ -59,11 +59,10 @@ struct cvg__device {
 
 struct cvg__batch {         /* on its way through a device */
     struct cvg_batch batch; /* batch.user: this */
-    uint32_t device;
-    cvg_time started;
     struct cvg_batch_item items[CVG_MAX_BATCH];
     struct cvg__call *calls[CVG_MAX_BATCH]; /* whose tensors are lent */
-    uint32_t row[CVG_MAX_BATCH];
+    /* That it works on; its own, for its requests may end before it does. */
+    struct cvg_features *features[CVG_MAX_BATCH];
     struct cvg_tensor *outputs; /* [item * n_outputs + k]; owned */
     size_t room, n_outputs;
     const char *error;       /* while it is done: of its failure; borrowed */

@@ -153,6 +153,15 @@ class Profile(unittest.TestCase):
         self.measure()
         self.assertEqual(len(read(self.profile)), 8)
 
+    def test_exits_that_stand_in_any_order(self):
+        self.test_every_exit_by_itself()
+        lines = self.variants.read_text().splitlines()
+        self.variants.write_text("\n".join(
+            [lines[0], lines[3], lines[1], lines[4], lines[2]]) + "\n")
+        self.measure("--dataset", self.dataset())
+        self.assertEqual([r["exit"] for r in read(self.variants)],
+                         list("0123"))
+
     def test_the_accuracy_of_every_exit(self):
         sample = SOURCE / "datasets/fashion-sample.bin"
         if not sample.exists():

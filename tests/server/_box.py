@@ -43,9 +43,9 @@ def node(op, inputs, outputs):
             b"".join(field(2, o) for o in outputs) + field(4, op))
 
 
-def model(nodes, inputs, outputs):
+def model(nodes, inputs, outputs, initializers=b""):
     graph = (b"".join(field(1, n) for n in nodes) + field(2, "g") +
-             b"".join(field(11, value_info(*i)) for i in inputs) +
+             initializers + b"".join(field(11, value_info(*i)) for i in inputs) +
              b"".join(field(12, value_info(*o)) for o in outputs))
     return (field(1, 8) + field(2, "test") + field(7, graph) +
             field(8, field(1, "") + field(2, 13)))

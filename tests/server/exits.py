@@ -3,6 +3,7 @@ at exits, on a CPU and on an emulated device, and the answer is that of the exit
 which the reply names."""
 
 import threading
+import time
 import unittest
 
 import _box
@@ -142,6 +143,97 @@ class Exits(_server.Case):
                 failed.append(str(e))
         self.together(4, client)
         self.assertEqual(failed, [])
+
+    def test_features_of_a_batch_that_was_lost(self):
+        """The device is lost while it computes the second stage: the request is
+        answered by what it has, at once, and the device still reads on."""
+        wide = _box.stages(2, (-1, 1 << 20))
+        s = self.start(_box.write_box(
+            self.folder + "/wide", {"fam": {"wide": (wide, [0.5, 0.8])}},
+            devices=["{name: npu, kind: npu, backend: emulated,"
+                     " options: {down_after: 2, down_for: 100ms}}"],
+            rows={("wide", "npu"): 1}))
+        for _ in range(3):
+            status, _, body = s.infer(
+                "fam", [fp32("x", [[1] * (1 << 20)])],
+                {"slo_conditions": "never; always"})
+            self.assertEqual(status, 200, body["error"] if "error" in body
+                             else "")
+            exit = body["parameters"]["exit"]
+            self.assertEqual(body["outputs"][0]["data"][:2],
+                             [2 ** (exit + 1)] * 2)
+
+    def test_inputs_that_a_later_stage_refuses(self):
+        """Whoever has an answer by then gets it; who asks for more, 400."""
+        shape = (-1, 4)
+        first = _box.model(
+            [_box.node("Add", ["x", "x"], ["y"]),
+             _box.node("Identity", ["x"], ["f"]),
+             _box.node("Identity", ["i"], ["j"])],
+            [("x", "FP32", shape), ("i", "INT64", shape)],
+            [("y", "FP32", shape), ("f", "FP32", shape),
+             ("j", "INT64", shape)])
+        second = _box.model(
+            [_box.node("GatherElements", ["g", "h"], ["y"])],
+            [("g", "FP32", shape), ("h", "INT64", shape)],
+            [("y", "FP32", shape)])
+        s = self.start(_box.write_box(
+            self.folder + "/refused",
+            {"fam": {"n": ([first, second], [0.5, 0.8])}}))
+
+        def infer(rows, parameters=None):
+            return s.infer("fam", [fp32("x", [X] * len(rows)),
+                                   _server.int64("i", rows)], parameters)
+        good, bad = [0] * 4, [9] * 4
+        status, _, body = infer([good])
+        self.assertEqual((status, body["parameters"]["exit"]), (200, 1))
+        self.assertEqual(body["outputs"][0]["data"], X)
+        status, _, body = infer([bad])
+        self.assertEqual((status, body["parameters"]["exit"]), (200, 0))
+        self.assertEqual(body["outputs"][0]["data"], [2, 4, 6, 8])
+        self.assertError(infer([bad], {"slo_min_accuracy": 0.8}), 400,
+                         "cannot run the inputs")
+        self.assertEqual(
+            s.metric("convergo_device_failures_total", device="cpu0"), 0)
+
+    def test_a_guess_of_open_dimensions_is_no_proof(self):
+        """Loading tries stages on zeros; open dimensions are guessed."""
+        weights = _box.field(5, _box.field(1, 4) + _box.field(1, 4) +
+                             _box.field(2, 1) + _box.field(8, "w") +
+                             _box.field(9, _box.floats([1.0] * 16)))
+        first = _box.model([_box.node("Add", ["x", "x"], ["y"]),
+                            _box.node("Add", ["x", "x"], ["f"])],
+                           [("x", "FP32", (-1, -1))],
+                           [("y", "FP32", (-1, -1)), ("f", "FP32", (-1, -1))])
+        second = _box.model([_box.node("MatMul", ["g", "w"], ["y"])],
+                            [("g", "FP32", (-1, -1))],
+                            [("y", "FP32", (-1, 4))], weights)
+        s = self.start(_box.write_box(
+            self.folder + "/open", {"fam": {"n": ([first, second],
+                                                  [0.5, 0.8])}}))
+        self.assertEqual(s.infer("fam", [fp32("x", [[1] * 4])])[2]
+                         ["outputs"][0]["data"], [8.0] * 4)
+
+    def test_more_than_wait_at_exits(self):
+        """Many with conditions, each in more of a hurry than the last."""
+        s = self.server("predictive",
+                        ["{name: npu, kind: npu, backend: emulated}"],
+                        apps=["{name: a, family: fam, queue: 2}"], ms=20)
+        statuses = []
+
+        def client(k):
+            statuses.append(s.infer("fam", [fp32("x", [X])], {
+                "slo_conditions": "never; always",
+                "slo_deadline_us": 60000000 - 100000 * k})[0])
+        threads = [threading.Thread(target=client, args=(k,))
+                   for k in range(120)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.005)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(statuses) - {200, 429}, set())
+        self.assertEqual(s.get("/v2/health/live")[0], 200)
 
 
 if __name__ == "__main__":

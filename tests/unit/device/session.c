@@ -193,6 +193,37 @@ static void cost_is_measured(void **state)
     cvg_session_close(session);
 }
 
+/* Where the batch is fixed and another dimension is open, items of different
+ * shapes are not joined. */
+static void fixed_batches_of_open_shapes(void **state)
+{
+    (void)state;
+    const struct tiny_model model = {"Add", CVG_TYPE_INT64, 3, -1};
+    struct cvg_session *session = open_tiny(&model);
+    int64_t values[3][5] = {{1, 2}, {3, 4, 5, 6, 7}, {8, 9}};
+    const int64_t widths[3] = {2, 5, 2};
+    struct cvg_tensor in[3], out[3];
+    struct cvg_batch_item items[3];
+    for (unsigned i = 0; i < 3; i++) {
+        in[i] = (struct cvg_tensor){.n_dims = 1,
+                                    .dims = {widths[i]},
+                                    .type = CVG_TYPE_INT64,
+                                    .data = values[i],
+                                    .bytes = (size_t)widths[i] * 8};
+        items[i] =
+            (struct cvg_batch_item){.inputs = &in[i], .outputs = &out[i]};
+    }
+    assert_int_equal(run(session, items, 3, NULL), CVG_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(out[i].bytes, in[i].bytes);
+        for (int64_t k = 0; k < widths[i]; k++) {
+            assert_int_equal(((int64_t *)out[i].data)[k], 2 * values[i][k]);
+        }
+        cvg_tensor_release(&out[i]);
+    }
+    cvg_session_close(session);
+}
+
 /* --- the repository ------------------------------------------------------- */
 
 static enum cvg_status read_model(const char *variant, size_t *size,
@@ -342,6 +373,7 @@ int main(void)
         cmocka_unit_test(all_types_pass),
         cmocka_unit_test(strings_are_described_only),
         cmocka_unit_test(odd_batches_are_refused),
+        cmocka_unit_test(fixed_batches_of_open_shapes),
         cmocka_unit_test(lone_dimension),
         cmocka_unit_test(unaligned_inputs),
         cmocka_unit_test(cost_is_measured),
