@@ -106,7 +106,8 @@ struct cvg_event {
         struct {
             uint32_t app;
             /* The declared kinds replace the app's. What waits is held to
-             * them from now on; what runs, to what it was started with. */
+             * them from now on, what runs from the next exit at which it can
+             * be answered. */
             struct cvg_slo slo;
             /* So do these, of what runs, too; NULL: none. Borrowed until others
              * take their place. */

@@ -147,8 +147,12 @@ void cvg_record_say_event(char *out, size_t size, const struct cvg_box *box,
 static void add_start(struct words *w, const struct cvg_box *box,
                       const struct cvg_start *s, cvg_time now)
 {
-    add(w, "start batch %llu: %s, exit %u, on %s (unit %u), done in ",
-        number(s->batch), box->variants[s->variant].name, s->last,
+    char from[24] = "";
+    if (s->first > 0) {
+        (void)snprintf(from, sizeof from, "from exit %u to ", s->first - 1);
+    }
+    add(w, "start batch %llu: %s, %sexit %u, on %s (unit %u), done in ",
+        number(s->batch), box->variants[s->variant].name, from, s->last,
         box->devices[s->device].name, s->unit);
     add_span(w, s->predicted - now);
     add(w, ", with %u request%s:", s->n_requests,
