@@ -147,7 +147,7 @@ void cvg_record_say_event(char *out, size_t size, const struct cvg_box *box,
 static void add_start(struct words *w, const struct cvg_box *box,
                       const struct cvg_start *s, cvg_time now)
 {
-    char from[24] = "";
+    char from[32] = "";
     if (s->first > 0) {
         (void)snprintf(from, sizeof from, "from exit %u to ", s->first - 1);
     }
