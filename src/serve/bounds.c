@@ -10,6 +10,7 @@
 #include "serve/handlers.h"
 
 #include "serve/server.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,11 +180,49 @@ static void change_request(struct cvg__server *s, struct cvg__call *call,
     cvg__handle_explain(s, call);
 }
 
+/* The call whose client gave it that `id`; NULL. Looks at all that live: nobody
+ * asks often. */
+static struct cvg__call *find_by_name(const struct cvg__server *s,
+                                      const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t k = 0; s->ids.n > 0 && k <= s->ids.mask; k++) {
+        struct cvg__call *call =
+            s->ids.entries[k].id != 0 ? s->ids.entries[k].value : NULL;
+        if (call != NULL && call->infer.id.len == length + 2 &&
+            memcmp(call->infer.id.data + 1, name, length) == 0) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+/* By the client's own name, which it knows before there is an answer, or by the
+ * number that it has here. Put into call->item. False: answered. */
+static bool name_request(struct cvg__server *s, struct cvg__call *call,
+                         uint64_t *id)
+{
+    const struct cvg__call *owner = find_by_name(s, call->item);
+    if (owner == NULL) {
+        return cvg__request_id(call, id);
+    }
+    if (owner->rows.n > 1) {
+        cvg__call_error(call, 400,
+                        "request '%s' has %u rows: name one by its number",
+                        call->item, owner->rows.n);
+        return false;
+    }
+    *id = owner->rows.first_id;
+    (void)snprintf(call->item, sizeof call->item, "%llu",
+                   (unsigned long long)*id);
+    return true;
+}
+
 void cvg__handle_change_request(struct cvg__server *s, struct cvg__call *call)
 {
     struct cvg_explanation why;
     uint64_t id;
-    if (!cvg__request_id(call, &id)) {
+    if (!name_request(s, call, &id)) {
         return;
     }
     struct cvg__call *owner = cvg_id_map_get(&s->ids, id);

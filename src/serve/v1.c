@@ -396,7 +396,9 @@ bool cvg__request_id(struct cvg__call *call, uint64_t *out)
 {
     size_t digits = strspn(call->item, "0123456789");
     if (digits == 0 || digits > 19 || call->item[digits] != '\0') {
-        cvg__call_error(call, 400, "a request's id is a number, got '%s'",
+        cvg__call_error(call, 400,
+                        "a request's id is a number, or while it lives the "
+                        "`id` that its client gave it, got '%s'",
                         call->item);
         return false;
     }

@@ -104,6 +104,27 @@ class Exits(_server.Case):
         self.assertEqual(failed, [])
         self.assertEqual(s.metric("convergo_queue_length", app="") or 0, 0)
 
+    def test_bounds_that_change_on_the_way(self):
+        """A request is changed by the name that its client gave it, while its
+        first stage runs; without that it would go to exit 2."""
+        s = self.server("predictive", EMULATED, ms=60)
+        answers = []
+
+        def client():
+            answers.append(s.infer("fam", [fp32("x", [X])], id="job-7"))
+        thread = threading.Thread(target=client)
+        thread.start()
+        time.sleep(0.03)
+        status, _, body = s.call("POST", "/v1/requests/job-7",
+                                 {"slo_conditions": "exit >= 1"})
+        self.assertEqual(status, 200, body)
+        thread.join()
+        self.assertEqual(answers[0][2]["id"], "job-7")
+        self.assertEqual(answers[0][2]["parameters"]["exit"], 1)
+        self.assertError(s.call("POST", "/v1/requests/job-7",
+                                {"slo_conditions": "always"}), 400,
+                         "while it lives")
+
     def test_a_client_that_goes_away_between_exits(self):
         s = self.server("predictive", EMULATED, ms=30)
         gone = [threading.Thread(target=self.leave, args=(s,))
