@@ -43,22 +43,22 @@ class Exits(_server.Case):
         return exit
 
     def test_the_exit_that_bounds_allow(self):
-        """Each kind of bound; the emulated stage takes 30 ms and 60 mJ."""
-        s = self.server("predictive", EMULATED, ms=30)
+        """Each kind of bound; the emulated stage takes 60 ms and 120 mJ."""
+        s = self.server("predictive", EMULATED, ms=60)
         for bounds, exit in (
                 ({}, 2),
                 ({"slo_min_accuracy": 0.5}, 0),
                 ({"slo_min_accuracy": 0.8}, 1),
                 ({"slo_min_accuracy": 0.85}, 2),
-                ({"slo_max_energy_mj": 190}, 2),
-                ({"slo_max_energy_mj": 130}, 1),
-                ({"slo_deadline_us": 75000}, 1),
-                ({"slo_deadline_us": 45000}, 0)):
+                ({"slo_max_energy_mj": 380}, 2),
+                ({"slo_max_energy_mj": 260}, 1),
+                ({"slo_deadline_us": 155000}, 1),
+                ({"slo_deadline_us": 95000}, 0)):
             with self.subTest(bounds=bounds):
                 reply = self.answer(s, bounds)
                 self.assertEqual(reply["exit"], exit)
                 self.assertTrue(reply["deadline_met"])
-                self.assertLess(reply["energy_mj"], 60 * (exit + 1) + 1)
+                self.assertLess(reply["energy_mj"], 120 * (exit + 1) + 1)
                 self.assertTrue(reply["emulated"])
 
     def test_what_nothing_can_meet_is_said_at_once(self):
