@@ -161,13 +161,14 @@ int main(int argc, char **argv)
                 MAX_BATCH);
         return 2;
     }
+    double *samples = malloc(2 * EXITS * rounds * sizeof *samples);
+    if (samples == NULL) {
+        return 1;
+    }
     struct times times;
     for (uint32_t e = 0; e < EXITS; e++) {
-        times.to_exit[e] = malloc(rounds * sizeof(double));
-        times.alone[e] = malloc(rounds * sizeof(double));
-        if (times.to_exit[e] == NULL || times.alone[e] == NULL) {
-            return 1;
-        }
+        times.to_exit[e] = &samples[2 * e * rounds];
+        times.alone[e] = &samples[(2 * e + 1) * rounds];
     }
     struct bench_result results[EXITS + 1];
     struct cvg_session *session = open_model(models, MODEL);
@@ -182,9 +183,8 @@ int main(int argc, char **argv)
                                            median(times.alone[e], rounds)};
         before = here;
         others += memory_kib(models, singles[e]);
-        free(times.to_exit[e]);
-        free(times.alone[e]);
     }
+    free(samples);
     results[EXITS] = (struct bench_result){
         "memory_kib", memory_kib(models, MODEL), "KiB", others};
     return bench_write(argc, argv, results, EXITS + 1);
