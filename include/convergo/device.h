@@ -49,6 +49,7 @@ struct cvg_model_info { /* owned by who asked: cvg_model_info_free() */
     struct cvg_tensor_info *inputs, *outputs;
     size_t n_inputs, n_outputs;
     uint32_t n_stages; /* 1: a plain model */
+    uint32_t version;  /* of its files, where it was asked for by itself */
 };
 void cvg_model_info_free(struct cvg_model_info *info);
 

@@ -551,6 +551,7 @@ enum cvg_status cvg_session_describe(const struct cvg_session_options *options,
     }
     if (status == CVG_OK) {
         *out = take_info(stages, files.n);
+        out->version = files.version;
     }
     close_stages(stages);
     cvg_model_files_free(&files);

@@ -5,38 +5,9 @@
 
 #include "serve/log.h"
 #include <convergo/stats.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* MODELS/VARIANT/VERSION: the highest number, "1" if there is none to see. */
-static void find_version(const struct cvg_box *box, struct cvg__model *m)
-{
-    char path[4096];
-    unsigned long best = 0;
-    (void)snprintf(m->version, sizeof m->version, "1");
-    if (box->models == NULL) {
-        return;
-    }
-    (void)snprintf(path, sizeof path, "%s/%s", box->models, m->name);
-    DIR *folder = opendir(path);
-    if (folder == NULL) {
-        return;
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL) {
-        size_t digits = strspn(entry->d_name, "0123456789");
-        if (digits > 0 && digits < 10 && entry->d_name[digits] == '\0') {
-            unsigned long version = strtoul(entry->d_name, NULL, 10);
-            best = version > best ? version : best;
-        }
-    }
-    (void)closedir(folder);
-    if (best > 0) {
-        (void)snprintf(m->version, sizeof m->version, "%lu", best);
-    }
-}
 
 /* Asks the devices that can run it, one after the other. */
 static void describe(struct cvg__server *s, struct cvg__model *m)
@@ -52,6 +23,7 @@ static void describe(struct cvg__server *s, struct cvg__model *m)
         if (s->devices[d].ops->describe(&env, d, m->variant, &m->own, &err) ==
             CVG_OK) {
             m->info = &m->own;
+            (void)snprintf(m->version, sizeof m->version, "%u", m->own.version);
         } else {
             (void)snprintf(m->reason, sizeof m->reason, "%.255s", err.text);
         }
@@ -154,7 +126,7 @@ enum cvg_status cvg__models_open(struct cvg__server *s, struct cvg_error *err)
         m->family = box->variants[v].family;
         m->variant = v;
         m->batches = calloc(CVG_MAX_BATCH + 1, sizeof *m->batches);
-        find_version(box, m);
+        (void)snprintf(m->version, sizeof m->version, "1");
         describe(s, m);
         readable += m->info != NULL;
         if (m->batches == NULL) {

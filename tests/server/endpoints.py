@@ -37,6 +37,18 @@ class Endpoints(_server.Case):
             self.assertEqual(answer[0], 200)
             self.assertIsNone(answer[1]["X-Request-ID"])
 
+    def test_the_version_that_is_served_is_named(self):
+        """The highest; a name with zeros in front is no version."""
+        folder = self.folder + "/versions"
+        box = _box.write_box(folder, {"fam": {"one": (_box.identity(), 0.8)}})
+        for version in ("2", "010"):
+            _box.write(f"{folder}/models/one/{version}/model.onnx",
+                       _box.identity())
+        s = self.start(box)
+        self.assertEqual(s.get("/v2/models/one")[2]["versions"], ["2"])
+        self.assertEqual(s.get("/v2/models/one/versions/2")[0], 200)
+        self.assertError(s.get("/v2/models/one/versions/10"), 404, "'10'")
+
     def test_health(self):
         for path in ("/v2/health/live", "/v2/health/ready"):
             status, headers, body = self.s.get(path)
