@@ -232,17 +232,17 @@ def keep_freed_memory():
         pass
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", action="append", choices=[*VARIANTS, *INT8], help="one variant; may be repeated")
+def add_arguments(parser):
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("models"), help="model repository to write")
     parser.add_argument("--data", type=pathlib.Path, default=DATA, help="folder of the four IDX files")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the plan's number, for a quick try")
     parser.add_argument("--holdout", type=int, default=0, help="judge on the last N training images, not the test set")
-    parser.add_argument("--evaluate", action="store_true", help="train nothing, only print accuracies")
-    args = parser.parse_args()
+    parser.add_argument("--evaluate", action="store_true", help="train nothing, only measure")
 
+
+def begin(args):
+    """The images to train on, their labels, and the pair to judge by."""
     torch.set_num_threads(1)
     keep_freed_memory()
     images, labels = load("train", args.data)
@@ -251,6 +251,16 @@ def main():
         labels = labels[:-args.holdout]
     else:
         judged = load("t10k", args.data)
+    return images, labels, judged
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", action="append", choices=[*VARIANTS, *INT8], help="one variant; may be repeated")
+    add_arguments(parser)
+    args = parser.parse_args()
+
+    images, labels, judged = begin(args)
 
     for name in args.only or [*VARIANTS, *INT8]:
         path = args.out / name / "1" / "model.onnx"

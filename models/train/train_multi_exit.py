@@ -16,10 +16,9 @@ images, for comparing designs.
 """
 import argparse
 import math
-import pathlib
 import time
 
-from train import CLASSES, DATA, OPSET, Normalise, Residual, augment, conv, keep_freed_memory, load  # before torch
+from train import CLASSES, OPSET, Normalise, Residual, add_arguments, augment, begin, conv  # before torch
 
 import numpy as np
 import onnx
@@ -274,22 +273,10 @@ def evaluate(folder, images, labels, batch=100):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("models"), help="model repository to write")
-    parser.add_argument("--data", type=pathlib.Path, default=DATA, help="folder of the four IDX files")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, help="instead of the plan's number, for a quick try")
-    parser.add_argument("--holdout", type=int, default=0, help="judge on the last N training images, not the test set")
-    parser.add_argument("--evaluate", action="store_true", help="train nothing, only measure")
+    add_arguments(parser)
     args = parser.parse_args()
 
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    images, labels = load("train", args.data)
-    if args.holdout:
-        images, judged = images[:-args.holdout], (images[-args.holdout:], labels[-args.holdout:])
-        labels = labels[:-args.holdout]
-    else:
-        judged = load("t10k", args.data)
+    images, labels, judged = begin(args)
 
     if not args.evaluate:
         plan = dict(PLAN, **({"epochs": args.epochs} if args.epochs else {}))
