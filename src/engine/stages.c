@@ -348,7 +348,8 @@ static uint32_t first_paused(const struct cvg_engine *e, uint32_t device)
     return best;
 }
 
-/* Could it be done in time there, in a batch of n? */
+/* When it would be done there, in a batch of n: the slow one of twenty, behind
+ * what the unit holds. */
 static cvg_time finish_on(const struct cvg_engine *e, const struct slot *s,
                           uint32_t unit, uint32_t last, uint32_t n)
 {

@@ -1,7 +1,6 @@
 /* Requests with conditions: where they stop, by their own figures. */
 #include "net.h"
 
-#include <convergo/condition.h>
 #include <math.h>
 
 #define MOST_SETS 8U
@@ -12,14 +11,9 @@ static size_t n_sets;
 /* Freed by free_sets(), when the world has gone. */
 static const struct cvg_conditions *of(const char *text)
 {
-    struct cvg_conditions *set = NULL;
-    struct cvg_error err = {.text = ""};
-    if (cvg_conditions_parse(text, &set, &err) != CVG_OK) {
-        fail_msg("%s", err.text);
-    }
     assert_true(n_sets < MOST_SETS);
-    sets[n_sets++] = set;
-    return set;
+    sets[n_sets] = conditions(text);
+    return sets[n_sets++];
 }
 
 static void end(struct world *w)

@@ -3,6 +3,7 @@
 #define CVG_TESTS_ENGINE_NET_H
 
 #include "support/world.h"
+#include <convergo/condition.h>
 
 /* "net" on "d0": stages of 10, 20, 30 and 40 ms (with one more, 2 ms more) and
  * 1, 2, 3 and 4 mJ; the third exit is more accurate than the last. */
@@ -27,6 +28,17 @@ static inline void net(struct world *w, uint32_t devices)
     }
     world_app(w, "a0");
     world_app(w, "a1");
+}
+
+/* Owned by the caller. */
+static inline struct cvg_conditions *conditions(const char *text)
+{
+    struct cvg_conditions *set = NULL;
+    struct cvg_error err = {.text = ""};
+    if (cvg_conditions_parse(text, &set, &err) != CVG_OK) {
+        fail_msg("%s", err.text);
+    }
+    return set;
 }
 
 static inline void finish(struct world *w)

@@ -3,15 +3,7 @@
  * better answer costs somebody else his. */
 #include "net.h"
 
-#include <convergo/condition.h>
 #include <stdio.h>
-
-static struct cvg_conditions *conditions(const char *text)
-{
-    struct cvg_conditions *set = NULL;
-    assert_int_equal(cvg_conditions_parse(text, &set, NULL), CVG_OK);
-    return set;
-}
 
 /* Three exits of 10 ms each that are .8, .7 and .9 accurate. */
 static void falling(struct world *w)
